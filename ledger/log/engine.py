@@ -1,0 +1,140 @@
+"""Opening the database that a ledger lives in: SQLite or PostgreSQL, its settings, its tables."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ledger.log.schema import accounts
+
+SQLITE_SOUND = (3, 51, 3)  # earlier ones have the WAL-reset bug: sqlite.org/wal.html#walresetbug
+BUSY_SECONDS = 60
+PAGE_BYTES = 16384
+SCHEMA = "0001"  # the newest migration
+
+
+class LedgerUnavailable(Exception):
+    """There is no ledger at the URL, or it can't be reached. The message says which, in one line."""
+
+
+def open_engine(url: str, *, create: bool = False) -> sa.Engine:
+    """Connect to the ledger at a database URL; make its tables where `create` allows it.
+
+    `url` is a SQLAlchemy URL, `sqlite:///file` or `postgresql://…`, or simply the path of a SQLite file.
+    Raises LedgerUnavailable.
+    """
+    parsed = _parse(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        engine = _sqlite(parsed, create=create)
+    elif backend == "postgresql":
+        engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    else:
+        raise LedgerUnavailable(f"{backend!r} is not supported; use sqlite:///FILE or postgresql://…")
+    shown = parsed.render_as_string(hide_password=True)
+    try:
+        version = _schema_version(engine)
+        if version != SCHEMA:
+            if version is None and not create:
+                raise LedgerUnavailable(f"there is no ledger at {shown}; `iam-ledger import` makes one")
+            migrate(engine)
+    except OperationalError as error:
+        raise LedgerUnavailable(f"cannot open {shown}: {str(error.orig).splitlines()[0]}") from error
+    except SQLAlchemyError as error:
+        raise LedgerUnavailable(f"{shown} is not a ledger: {str(error).splitlines()[0]}") from error
+    return engine
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the tables to the newest schema."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7240016701)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _parse(url: str) -> sa.URL:
+    if "://" not in url:
+        url = f"sqlite:///{url}"
+    try:
+        return sa.make_url(url)
+    except ArgumentError as error:
+        raise LedgerUnavailable(f"{url!r} is not a database URL") from error
+
+
+def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
+    path = Path(url.database or "")
+    if not url.database or url.database == ":memory:":
+        raise LedgerUnavailable("a ledger needs a file: sqlite:///FILE")
+    if not path.exists() and not create:
+        raise LedgerUnavailable(f"there is no ledger at {path}; `iam-ledger import` makes one")
+    if not path.parent.is_dir():
+        raise LedgerUnavailable(f"there is no folder {path.parent} for the ledger {path.name}")
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        module=_driver(),
+        poolclass=NullPool if not create else None,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 256},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, never by the driver
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA cache_size = -131072")
+        cursor.execute("PRAGMA mmap_size = 1073741824")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _driver() -> Any:
+    try:
+        import pysqlite3 as driver
+
+        if driver.sqlite_version_info >= SQLITE_SOUND:
+            return driver
+    except ImportError:
+        pass
+    import sqlite3 as driver
+
+    if driver.sqlite_version_info < SQLITE_SOUND:
+        warnings.warn(
+            f"SQLite {driver.sqlite_version} has a fault that can corrupt a WAL database; "
+            "install the package pysqlite3",
+            stacklevel=2,
+        )
+    return driver
+
+
+def _schema_version(engine: sa.Engine) -> str | None:
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            if sa.inspect(connection).has_table(accounts.name):
+                raise LedgerUnavailable("the database holds tables of something else")
+            return None
+        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        return str(found)

@@ -1,0 +1,159 @@
+"""The tables of the log, the same on SQLite and PostgreSQL.
+
+An entry's repeated parts are kept once and named by number: who called (`identities`), what was called
+(`frames`), and single strings. The numbers are derived; what is hashed is the whole record, put together again.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("account_id", sa.String(12), nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False, comment="the head: how many entries the log has"),
+)
+
+principals = sa.Table(
+    "principals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Text),
+    sa.Column("unique_id", sa.Text, index=True),
+    sa.Column("arn", sa.Text, index=True),
+    sa.Column("name", sa.Text, index=True),
+    sa.Column("pseudonym", sa.LargeBinary, nullable=False, comment="16 random bytes, for the leaves"),
+    comment="the lasting principals: users, roles (not their sessions), root, services, other accounts",
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("principal", sa.Integer, sa.ForeignKey("principals.id"), nullable=False, index=True),
+    sa.Column("session_arn", sa.Text, index=True),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    comment="userIdentity elements, less the access key id and the time at which the session began",
+)
+
+frames = sa.Table(
+    "frames",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("action", sa.Integer, nullable=False, index=True),
+    sa.Column("read_only", sa.Boolean, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    comment="the members of a record that say which call it was, where, and how it ended",
+)
+
+
+class Kind(enum.IntEnum):
+    """What a row of `strings` is."""
+
+    ACTION = 1
+    ERROR = 2
+    ADDRESS = 3
+    AGENT = 4
+    KEY = 5
+    RESOURCE = 6
+    ORIGIN = 7
+
+
+strings = sa.Table(
+    "strings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("digest", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.UniqueConstraint("kind", "digest"),
+)
+
+dictionaries = sa.Table(
+    "dictionaries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    comment="zstd dictionaries that bodies are compressed with",
+)
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("account", sa.Integer, sa.ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.BigInteger, nullable=False, comment="eventTime, seconds since 1970"),
+    sa.Column("recorded_at", sa.BigInteger, nullable=False, comment="milliseconds since 1970"),
+    sa.Column("event_head", sa.Integer, nullable=False, comment="the event id's first 32 bits"),
+    sa.Column("event_tail", sa.LargeBinary, nullable=False),
+    sa.Column("frame", sa.Integer, nullable=False),
+    sa.Column("action", sa.Integer, nullable=False),
+    sa.Column("error", sa.Integer),
+    sa.Column("identity", sa.Integer, nullable=False),
+    sa.Column("principal", sa.Integer, nullable=False),
+    sa.Column("previous", sa.BigInteger, comment="position of the principal's previous entry"),
+    sa.Column("access_key", sa.Integer),
+    sa.Column("session_began", sa.BigInteger),
+    sa.Column("address", sa.Integer),
+    sa.Column("agent", sa.Integer),
+    sa.Column("origin", sa.Integer, nullable=False),
+    sa.Column("layout", sa.SmallInteger, nullable=False, comment="0: the body is the whole record; 1: split"),
+    sa.Column("dictionary", sa.Integer, nullable=False),
+    sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+sa.Index("entries_event", entries.c.event_head)
+sa.Index("entries_time", entries.c.time)
+sa.Index("entries_principal", entries.c.principal, entries.c.time)
+sa.Index(
+    "entries_access_key",
+    entries.c.access_key,
+    entries.c.time,
+    sqlite_where=entries.c.access_key.isnot(None),
+    postgresql_where=entries.c.access_key.isnot(None),
+)
+sa.Index("entries_action", entries.c.action, entries.c.time)
+sa.Index("entries_address", entries.c.address, entries.c.time)
+sa.Index("entries_agent", entries.c.agent, entries.c.time)
+sa.Index(
+    "entries_error",
+    entries.c.error,
+    entries.c.time,
+    sqlite_where=entries.c.error.isnot(None),
+    postgresql_where=entries.c.error.isnot(None),
+)
+
+tails = sa.Table(
+    "tails",
+    metadata,
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("principal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    comment="the last entry of each principal, which its next entry points back to",
+)
+
+mentions = sa.Table(
+    "mentions",
+    metadata,
+    sa.Column("resource", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    comment="which entry names which resource",
+    sqlite_with_rowid=False,
+)
+
+KEPT = (accounts, principals, identities, frames, strings, dictionaries, entries, tails, mentions)
+IMMUTABLE = ("entries", "mentions", "frames", "identities", "principals", "strings", "dictionaries")
