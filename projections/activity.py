@@ -1,0 +1,324 @@
+"""Who did what: the entries that a question asks for, a page at a time, in order of time.
+
+The order is (eventTime, account, position); a cursor names the last entry of a page, so that pages stay put while
+the log grows. Each filter becomes a set of numbers in an indexed column. The filter with the fewest entries leads,
+the others are checked on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import orjson
+import sqlalchemy as sa
+
+from ledger.entry import Entry
+from ledger.log import Log
+from ledger.log.schema import accounts, entries, frames, mentions
+from projections import vocabulary
+from projections.vocabulary import BadFilter, Vocabulary
+
+PROBE_MAX = 3_000  # rows that are cheaper to fetch and sort than to find on the way through the log
+MERGE_MAX = 40  # numbers whose newest entries are merged, each from its own place in the index
+TEXT_PAGE = 2_000
+END_OF_TIME = 2**32
+
+Outcome = Literal["succeeded", "failed", "denied"]
+Order = Literal["newest", "oldest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which entries are asked for. Times are seconds since 1970; `since` is included, `until` is not."""
+
+    account: str | None = None
+    principal: str | None = None
+    access_key: str | None = None
+    action: str | None = None
+    service: str | None = None
+    resource: str | None = None
+    source_ip: str | None = None
+    user_agent: str | None = None
+    error: str | None = None
+    outcome: Outcome | None = None
+    read_only: bool | None = None
+    session: str | None = None
+    text: str | None = None
+    since: int | None = None
+    until: int | None = None
+    order: Order = "newest"
+    after: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    entries: list[Entry]
+    next: str | None  # the cursor of the page after this one
+
+
+@dataclass(slots=True)
+class _Filter:
+    """The entries whose `column` is one of `numbers`."""
+
+    column: sa.ColumnElement[int]
+    numbers: set[int]
+
+    def condition(self) -> sa.ColumnElement[bool]:
+        return self.column.in_(sorted(self.numbers))
+
+
+class Activity:
+    """The questions about entries that one ledger answers."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self._vocabulary = Vocabulary()
+
+    def page(self, question: Question) -> Page:
+        """One page of what was asked for; raises BadFilter."""
+        with self.log.engine.connect() as connection:
+            return self._page(connection, question)
+
+    def every(self, question: Question) -> Iterator[Entry]:
+        """All that was asked for, streamed a page at a time."""
+        question = replace(question, limit=1_000)
+        while True:
+            page = self.page(question)
+            yield from page.entries
+            if page.next is None:
+                return
+            question = replace(question, after=page.next)
+
+    def _page(self, connection: sa.Connection, question: Question) -> Page:
+        self._vocabulary.refresh(connection)
+        plan = self._plan(connection, question)
+        if plan is None:
+            return Page([], None)
+        filters, conditions = plan
+        if question.text is not None:
+            return self._page_with_text(connection, question, filters, conditions)
+        keys = _keys(connection, filters, conditions, question.order, question.limit + 1)
+        found = self._fetch(connection, keys[: question.limit])
+        return Page(found, cursor_of(found[-1]) if len(keys) > question.limit else None)
+
+    def _page_with_text(
+        self,
+        connection: sa.Connection,
+        question: Question,
+        filters: list[_Filter],
+        conditions: list[sa.ColumnElement[bool]],
+    ) -> Page:
+        """Text is not indexed: read on, in order, until the page is full."""
+        needle = (question.text or "").lower()
+        found: list[Entry] = []
+        asked = replace(question, text=None, limit=TEXT_PAGE)
+        while True:
+            keys = _keys(connection, filters, conditions, question.order, TEXT_PAGE)
+            for entry in self._fetch(connection, keys):
+                if _holds(entry, needle):
+                    if len(found) == question.limit:
+                        return Page(found, cursor_of(found[-1]))
+                    found.append(entry)
+                last = entry
+            if len(keys) < TEXT_PAGE:
+                return Page(found, None)
+            asked = replace(asked, after=cursor_of(last))
+            plan = self._plan(connection, asked)
+            assert plan is not None
+            filters, conditions = plan
+
+    def _plan(
+        self, connection: sa.Connection, question: Question
+    ) -> tuple[list[_Filter], list[sa.ColumnElement[bool]]] | None:
+        """Filters that an index serves, and conditions that none does; None where nothing can match."""
+        filters = self._filters(connection, question)
+        conditions: list[sa.ColumnElement[bool]] = []
+        e = entries.c
+        if question.account is not None:
+            number = connection.execute(
+                sa.select(accounts.c.id).where(accounts.c.account_id == question.account)
+            ).scalar()
+            filters.append(_Filter(e.account, set() if number is None else {number}))
+        if question.session is not None and not question.session.startswith(("ASIA", "AKIA")):
+            found = vocabulary.identities_of_session(connection, question.session)
+            filters.append(_Filter(e.principal, set(found.values())))
+            conditions.append(e.identity.in_(sorted(found)))
+        if any(not one.numbers for one in filters):
+            return None
+        if question.outcome == "succeeded":
+            conditions.append(e.error.is_(None))
+        if question.read_only is not None:
+            conditions.append(
+                e.frame.in_(sa.select(frames.c.id).where(frames.c.read_only == question.read_only))
+            )
+        # Always a range of time: it is what makes SQLite walk the index by time instead of sorting everything.
+        conditions.append(e.time >= (question.since or 0))
+        conditions.append(e.time < (END_OF_TIME if question.until is None else question.until))
+        if question.after is not None:
+            conditions.append(self._beyond(connection, question.after, question.order))
+        return filters, conditions
+
+    def _filters(self, connection: sa.Connection, question: Question) -> list[_Filter]:
+        words, e = self._vocabulary, entries.c
+        filters = []
+        if question.principal is not None:
+            filters.append(_Filter(e.principal, vocabulary.principals_named(connection, question.principal)))
+        if question.access_key is not None:
+            filters.append(_Filter(e.access_key, vocabulary.keys(connection, question.access_key)))
+        if question.session is not None and question.session.startswith(("ASIA", "AKIA")):
+            filters.append(_Filter(e.access_key, vocabulary.keys(connection, question.session)))
+        if question.action is not None:
+            filters.append(_Filter(e.action, words.actions(question.action)))
+        if question.service is not None:
+            filters.append(_Filter(e.action, words.actions_of_service(question.service)))
+        if question.resource is not None:
+            filters.append(_Filter(mentions.c.resource, vocabulary.resources(connection, question.resource)))
+        if question.source_ip is not None:
+            filters.append(_Filter(e.address, words.addresses(question.source_ip)))
+        if question.user_agent is not None:
+            filters.append(_Filter(e.agent, words.agents(question.user_agent)))
+        if question.error is not None:
+            filters.append(_Filter(e.error, words.errors(question.error)))
+        if question.outcome == "denied":
+            filters.append(_Filter(e.error, words.denials()))
+        if question.outcome == "failed":
+            filters.append(_Filter(e.error, words.all_errors()))
+        return filters
+
+    def _beyond(self, connection: sa.Connection, cursor: str, order: Order) -> sa.ColumnElement[bool]:
+        account_id, _, position = cursor.rpartition(":")
+        e = entries.c
+        row = None
+        if position.isascii() and position.isdigit() and len(position) < 19:
+            row = connection.execute(
+                sa.select(e.time, e.account, e.position)
+                .join(accounts, accounts.c.id == e.account)
+                .where(accounts.c.account_id == account_id, e.position == int(position))
+            ).first()
+        if row is None:
+            raise BadFilter("after", f"{cursor!r} is no cursor; use the `next` of a page")
+        place = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in row))
+        here = sa.tuple_(e.time, e.account, e.position)
+        if order == "newest":
+            return sa.and_(e.time <= row.time, here < place)
+        return sa.and_(e.time >= row.time, here > place)
+
+    def _fetch(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
+        by_account: dict[int, list[int]] = {}
+        for account, position in keys:
+            by_account.setdefault(account, []).append(position)
+        found = {
+            (account, entry.position): entry
+            for account, positions in by_account.items()
+            for entry in self.log.fetch(connection, account, positions)
+        }
+        return [found[key] for key in keys]
+
+
+def cursor_of(entry: Entry) -> str:
+    return f"{entry.account_id}:{entry.position}"
+
+
+def _keys(
+    connection: sa.Connection,
+    filters: list[_Filter],
+    conditions: list[sa.ColumnElement[bool]],
+    order: Order,
+    limit: int,
+) -> list[tuple[int, int]]:
+    """The account and position of the first `limit` entries, in order."""
+    leader, sparse = _leader(connection, filters)
+    others = [one for one in filters if one is not leader]
+    if leader is None or (not sparse and len(leader.numbers) > MERGE_MAX):
+        query = _select(filters, conditions, indexed=None)
+        return _run(connection, query, order, limit)
+    if sparse:
+        query = _select(others, [*conditions, leader.condition()], indexed=leader)
+        return _run(connection, query, order, limit)
+    branches = [
+        _ordered(_select(others, [*conditions, leader.column == number], indexed=leader), order, limit)
+        for number in sorted(leader.numbers)
+    ]
+    if len(branches) == 1:
+        return [(row.account, row.position) for row in connection.execute(branches[0])]
+    merged: Any = sa.union_all(*(sa.select(branch.subquery()) for branch in branches)).subquery()
+    every = sa.select(merged.c.time, merged.c.account, merged.c.position).distinct()
+    return _run(connection, every, order, limit, of=merged)
+
+
+def _leader(connection: sa.Connection, filters: list[_Filter]) -> tuple[_Filter | None, bool]:
+    """The filter with the fewest entries, and whether they are few enough to sort."""
+    if not filters:
+        return None, False
+    if len(filters) == 1 and len(filters[0].numbers) == 1 and filters[0].column is not entries.c.account:
+        return filters[0], False
+    fewest: tuple[int, int] | None = None
+    for index, one in enumerate(filters):
+        table = one.column.table
+        few = sa.select(sa.literal(1)).select_from(table).where(one.condition()).limit(PROBE_MAX + 1)
+        count = connection.execute(sa.select(sa.func.count()).select_from(few.subquery())).scalar_one()
+        if fewest is None or count < fewest[0]:
+            fewest = (count, index)
+    assert fewest is not None
+    leader = filters[fewest[1]]
+    if fewest[0] > PROBE_MAX and leader.column is entries.c.account:
+        return None, False  # no index has an account's entries in order of time; the log nearly is
+    return leader, fewest[0] <= PROBE_MAX
+
+
+def _select(
+    others: list[_Filter], conditions: list[sa.ColumnElement[bool]], *, indexed: _Filter | None
+) -> sa.Select[Any]:
+    e, m = entries.c, mentions.c
+    query = sa.select(e.time, e.account, e.position)
+    if indexed is not None and indexed.column is m.resource:
+        query = sa.select(m.time, m.account, m.position).join(
+            entries, sa.and_(e.account == m.account, e.position == m.position, e.time == m.time)
+        )
+        if len(indexed.numbers) > 1:
+            query = query.distinct()
+    for one in others:
+        if one.column is m.resource:
+            of_resource = sa.select(sa.literal(1)).where(
+                m.resource.in_(sorted(one.numbers)),
+                m.time == e.time,
+                m.account == e.account,
+                m.position == e.position,
+            )
+            query = query.where(of_resource.exists())
+        else:
+            # `+ 0` keeps the planner from leading with an index of its own choice
+            query = query.where((one.column + 0).in_(sorted(one.numbers)))
+    return query.where(*conditions)
+
+
+def _ordered(
+    query: sa.Select[Any], order: Order, limit: int, of: sa.FromClause | None = None
+) -> sa.Select[Any]:
+    columns = list((of.c if of is not None else query.selected_columns)[:3])
+    if order == "newest":
+        columns = [column.desc() for column in columns]
+    return query.order_by(*columns).limit(limit)
+
+
+def _run(
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    order: Order,
+    limit: int,
+    of: sa.FromClause | None = None,
+) -> list[tuple[int, int]]:
+    rows = connection.execute(_ordered(query, order, limit, of))
+    return [(row.account, row.position) for row in rows]
+
+
+def _holds(entry: Entry, needle: str) -> bool:
+    """Whether the request, the response or what stands beside them holds the text, ignoring case."""
+    told = {
+        name: entry.document.get(name)
+        for name in ("requestParameters", "responseElements", "additionalEventData", "errorMessage")
+    }
+    return needle in orjson.dumps(told).decode().lower()

@@ -1,0 +1,129 @@
+"""Keeps projections up with the log: cursors, catch-up, rebuild.
+
+A projection is a name, a version, its tables and one function that takes it further. Rows and cursor move in one
+transaction, so a span of the log counts once, whatever breaks. It never asks the clock, never calls out and never
+writes to the log. It can always be thrown away and built again; raising `version` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ledger.log import Log
+from ledger.log.schema import accounts
+
+metadata = sa.MetaData()
+
+cursors = sa.Table(
+    "projection_cursors",
+    metadata,
+    sa.Column("projection", sa.String(40), primary_key=True),
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="the first position not yet taken in"),
+)
+LOCK = 7240016703
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of one account's log: the positions from `start` up to and without `end`."""
+
+    account_id: str
+    account: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """`advance` takes in a span in the transaction it is given; it may read the log as it likes.
+
+    It takes a span and not an entry, for few entries concern a projection and those can be found by an index.
+    """
+
+    name: str
+    version: int
+    tables: tuple[sa.Table, ...]
+    advance: Callable[[sa.Connection, Log, Span], None]
+
+
+class Runner:
+    """Runs projections over a ledger."""
+
+    def __init__(self, log: Log, projections: Sequence[Projection]) -> None:
+        self.log = log
+        self.projections = tuple(projections)
+        self._ready = False
+
+    def catch_up(self) -> None:
+        """Take in all that the log holds now. Who reads afterwards reads their own writes."""
+        self._prepare()
+        with self.log.engine.connect() as connection:
+            heads = connection.execute(sa.select(accounts)).all()
+            reached = {
+                (row.projection, row.account): row.position for row in connection.execute(sa.select(cursors))
+            }
+        for projection in self.projections:
+            for head in heads:
+                if reached.get((projection.name, head.id), 0) < head.size:
+                    self._advance(projection, head.id)
+
+    def rebuild(self) -> None:
+        """Throw every projection away and build it again from the log."""
+        with self.log.engine.execution_options(writes=True).begin() as connection:
+            metadata.create_all(connection)
+            for projection in self.projections:
+                _drop(connection, projection)
+        self._ready = False
+        self.catch_up()
+
+    def _prepare(self) -> None:
+        """Make missing tables; drop those that another version of the projection made."""
+        if self._ready:
+            return
+        with self.log.engine.execution_options(writes=True).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            metadata.create_all(connection)
+            for projection in self.projections:
+                built = connection.scalars(
+                    sa.select(cursors.c.version).where(cursors.c.projection == projection.name)
+                )
+                if set(built) - {projection.version}:
+                    _drop(connection, projection)
+                for table in projection.tables:
+                    table.create(connection, checkfirst=True)
+        self._ready = True
+
+    def _advance(self, projection: Projection, account: int) -> None:
+        with self.log.engine.execution_options(writes=True).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK - 7240000000}, {account})")
+            row = connection.execute(sa.select(accounts).where(accounts.c.id == account)).one()
+            mine = sa.and_(cursors.c.projection == projection.name, cursors.c.account == account)
+            start = connection.execute(sa.select(cursors.c.position).where(mine)).scalar()
+            if (start or 0) >= row.size:
+                return
+            span = Span(account_id=row.account_id, account=account, start=start or 0, end=row.size)
+            projection.advance(connection, self.log, span)
+            if start is None:
+                connection.execute(
+                    cursors.insert().values(
+                        projection=projection.name,
+                        account=account,
+                        version=projection.version,
+                        position=row.size,
+                    )
+                )
+            else:
+                connection.execute(sa.update(cursors).where(mine).values(position=row.size))
+
+
+def _drop(connection: sa.Connection, projection: Projection) -> None:
+    for table in reversed(projection.tables):
+        table.drop(connection, checkfirst=True)
+    connection.execute(sa.delete(cursors).where(cursors.c.projection == projection.name))
