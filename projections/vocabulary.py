@@ -129,7 +129,8 @@ def identities_of_session(connection: sa.Connection, session_arn: str) -> dict[i
         condition = i.session_arn == session_arn
     else:
         condition = i.session_arn.like(f"%/{_like(session_arn)}", escape="\\")
-    return dict(connection.execute(sa.select(i.id, i.principal).where(condition)).tuples().all())
+    query = sa.select(i.id, i.principal).where(condition)
+    return {row.id: row.principal for row in connection.execute(query)}
 
 
 def _exact(connection: sa.Connection, kind: Kind, text: str) -> set[int]:

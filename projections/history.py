@@ -1,0 +1,456 @@
+"""Every entity's versions by time: the account or one entity at any T, and the difference of two times.
+
+The account is folded once, and each entity's every state is kept as a row. What the account looked like at T is
+then one look-up an entity, however long its history. Records that arrive late take the fold back to their time:
+the versions since then are dropped, the account is restored from those before, and folded anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from ledger.account.fold import FOLDED_ACTIONS, fold
+
+from ledger.account.account import Account
+from ledger.account.change import Change, Sighting
+from ledger.log import Log
+from ledger.log.schema import Kind, accounts, entries, principals, strings
+from projections.runner import Projection, Span, metadata
+
+LOAD_PAGE = 5_000
+
+entities = sa.Table(
+    "history_entities",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("account", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("unique_id", sa.Text, nullable=False),
+    sa.UniqueConstraint("account", "kind", "unique_id"),
+)
+
+versions = sa.Table(
+    "history_versions",
+    metadata,
+    sa.Column("entity", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("since", sa.BigInteger, primary_key=True, autoincrement=False, comment="seconds since 1970"),
+    sa.Column("step", sa.Integer, primary_key=True, autoincrement=False, comment="order within the second"),
+    sa.Column("account", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="of the entry that made this version"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("document", sa.LargeBinary, comment="JSON; none where the entity is gone"),
+    sqlite_with_rowid=False,
+)
+sa.Index("history_versions_time", versions.c.account, versions.c.since)
+sa.Index("history_versions_name", versions.c.account, versions.c.name)
+
+sightings = sa.Table(
+    "history_sightings",
+    metadata,
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("principal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("access_key", sa.Integer, primary_key=True, autoincrement=False, comment="0: none that lasts"),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    comment="the first time each principal of the account, and each lasting key, is seen at work",
+)
+
+STATE_KEYS = {
+    "user": "users",
+    "group": "groups",
+    "role": "roles",
+    "policy": "policies",
+    "instance-profile": "instanceProfiles",
+    "mfa-device": "mfaDevices",
+    "saml-provider": "samlProviders",
+    "oidc-provider": "openIDConnectProviders",
+    "settings": "settings",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An entity as it was from `since` on; `document` is None where it was gone."""
+
+    kind: str
+    unique_id: str
+    name: str
+    since: int
+    position: int
+    document: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An entity that is not the same at two times."""
+
+    kind: str
+    unique_id: str
+    name: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    positions: tuple[int, ...]  # the entries that made it, in order of time
+
+    @property
+    def change(self) -> str:
+        if self.before is None:
+            return "created"
+        return "deleted" if self.after is None else "changed"
+
+
+class History:
+    """The questions about the account at a time. The runner has caught up before they are asked."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def state_bytes(self, account_id: str, at: int) -> bytes:
+        """The whole account at a time as JSON, members named as GetAccountAuthorizationDetails names them."""
+        members: dict[str, list[bytes]] = {key: [] for key in STATE_KEYS.values()}
+        with self.log.engine.connect() as connection:
+            account = _number(connection, account_id)
+            for kind, _, document in _at(connection, account, at):
+                if kind in STATE_KEYS:
+                    members[STATE_KEYS[kind]].append(document)
+        settings = members.pop("settings")
+        lists = b",".join(
+            b'"%s":[%s]' % (key.encode(), b",".join(documents)) for key, documents in members.items()
+        )
+        return b'{"account":"%s","at":%d,%s,"settings":%s}' % (
+            account_id.encode(),
+            at,
+            lists,
+            settings[0] if settings else b"{}",
+        )
+
+    def entity(self, account_id: str, kind: str, name: str, at: int) -> dict[str, Any] | None:
+        """The entity of that name, ARN or unique id at a time; None where there was none."""
+        found = None
+        for one in self.named(account_id, kind, name):
+            for version in one:
+                if version.since <= at:
+                    current = version
+                else:
+                    break
+            else:
+                current = one[-1]
+            if one[0].since <= at and current.document is not None and _called(current, name):
+                found = current.document
+        return found
+
+    def named(self, account_id: str, kind: str, name: str) -> list[list[Version]]:
+        """Every entity that ever had the name (or has the ARN or unique id), with all its versions."""
+        with self.log.engine.connect() as connection:
+            account = _number(connection, account_id)
+            e, v = entities.c, versions.c
+            short = name.rsplit("/", 1)[-1] if name.startswith("arn:") else name
+            ids = (
+                sa.select(e.id)
+                .where(e.account == account, e.kind == kind, e.unique_id == name)
+                .union(
+                    sa.select(e.id)
+                    .join(versions, v.entity == e.id)
+                    .where(v.account == account, v.name == short.lower(), e.kind == kind)
+                )
+            )
+            query = (
+                sa.select(versions, e.kind, e.unique_id)
+                .join(entities, e.id == v.entity)
+                .where(v.entity.in_(ids))
+                .order_by(v.entity, v.since, v.step)
+            )
+            found: dict[int, list[Version]] = {}
+            for row in connection.execute(query):
+                found.setdefault(row.entity, []).append(_version(row))
+        return sorted(found.values(), key=lambda one: one[0].since)
+
+    def differences(self, account_id: str, since: int, until: int) -> list[Difference]:
+        """What differs between the account at `since` and at `until`, with the entries in between."""
+        with self.log.engine.connect() as connection:
+            account = _number(connection, account_id)
+            v, e = versions.c, entities.c
+            rows = connection.execute(
+                sa.select(versions, e.kind, e.unique_id)
+                .join(entities, e.id == v.entity)
+                .where(v.account == account, v.since > since, v.since <= until)
+                .order_by(v.entity, v.since, v.step)
+            ).all()
+            changed: dict[int, list[Version]] = {}
+            for row in rows:
+                changed.setdefault(row.entity, []).append(_version(row))
+            before = dict(_documents_before(connection, account, since, list(changed)))
+        found = []
+        for entity, made in changed.items():
+            old = orjson.loads(raw) if (raw := before.get(entity)) is not None else None
+            if old != made[-1].document:
+                found.append(
+                    Difference(
+                        kind=made[-1].kind,
+                        unique_id=made[-1].unique_id,
+                        name=made[-1].name,
+                        before=old,
+                        after=made[-1].document,
+                        positions=tuple(dict.fromkeys(version.position for version in made)),
+                    )
+                )
+        found.sort(key=lambda one: (one.positions[0], one.kind, one.name))
+        return found
+
+    def changes_by(self, account_id: str, position: int) -> list[Difference]:
+        """What one entry changed: each entity just before it and just after."""
+        found: list[Difference] = []
+        for made in self.made_by(account_id, [position]):
+            before = None
+            for one in self.named(account_id, made.kind, made.unique_id):
+                for version in one:
+                    if version == made:
+                        break
+                    before = version.document
+            found.append(Difference(made.kind, made.unique_id, made.name, before, made.document, (position,)))
+        return found
+
+    def made_by(self, account_id: str, positions: Sequence[int]) -> list[Version]:
+        """The versions that these entries made."""
+        with self.log.engine.connect() as connection:
+            account = _number(connection, account_id)
+            v, e = versions.c, entities.c
+            found: list[Version] = []
+            for start in range(0, len(positions), LOAD_PAGE):
+                query = (
+                    sa.select(versions, e.kind, e.unique_id)
+                    .join(entities, e.id == v.entity)
+                    .where(v.account == account, v.position.in_(positions[start : start + LOAD_PAGE]))
+                    .order_by(v.since, v.step)
+                )
+                found.extend(_version(row) for row in connection.execute(query))
+        return found
+
+
+def _at(connection: sa.Connection, account: int, at: int) -> Iterator[tuple[str, str, bytes]]:
+    """Kind, unique id and document of every entity that was there: one look-up an entity."""
+    v = versions.c
+    current = (
+        sa.select(v.document)
+        .where(v.entity == entities.c.id, v.since <= at)
+        .order_by(v.since.desc(), v.step.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(entities.c.kind, entities.c.unique_id, current)
+        .where(entities.c.account == account)
+        .order_by(entities.c.kind, entities.c.unique_id)
+    )
+    for kind, unique_id, document in connection.execute(query):
+        if document is not None:
+            yield kind, unique_id, bytes(document)
+
+
+def _documents_before(
+    connection: sa.Connection, account: int, at: int, wanted: Sequence[int]
+) -> Iterator[tuple[int, bytes]]:
+    v = versions.c
+    for start in range(0, len(wanted), LOAD_PAGE):
+        few = wanted[start : start + LOAD_PAGE]
+        query = (
+            sa.select(v.entity, v.document)
+            .where(v.entity.in_(few), v.since <= at)
+            .order_by(v.entity, v.since, v.step)
+        )
+        last: dict[int, bytes | None] = {}
+        for entity, document in connection.execute(query):
+            last[entity] = document
+        yield from ((entity, bytes(raw)) for entity, raw in last.items() if raw is not None)
+
+
+# -- the projection ---------------------------------------------------------------------------------------------
+
+
+def advance(connection: sa.Connection, log: Log, span: Span) -> None:
+    """Fold what the span brings, from the earliest time on that it concerns."""
+    actions = _action_numbers(connection)
+    e = entries.c
+    earliest = connection.execute(
+        sa.select(sa.func.min(e.time)).where(
+            e.account == span.account,
+            e.position >= span.start,
+            e.position < span.end,
+            e.action.in_(actions),
+            e.error.is_(None),
+        )
+    ).scalar()
+    seen = _sight(connection, span)
+    times = [time for time in (earliest, seen) if time is not None]
+    if not times:
+        return
+    since = min(times)
+    v = versions.c
+    connection.execute(sa.delete(versions).where(v.account == span.account, v.since >= since))
+    account = _restore(connection, span, since - 1)
+    ids = {
+        (row.kind, row.unique_id): row.id
+        for row in connection.execute(sa.select(entities).where(entities.c.account == span.account))
+    }
+    names = {
+        ids[entity.kind, entity.id]: getattr(entity, "name", entity.id)
+        for entity in account.entities()
+        if (entity.kind, entity.id) in ids
+    }
+    rows: list[dict[str, Any]] = []
+    second, step = -1, 0
+    items = _items(connection, log, span, since, actions)
+    for item, current in fold(account, items):
+        if item.time != second:
+            second, step = item.time, 0
+        for kind, unique_id in current.touched:
+            entity = current.get(kind, unique_id)
+            document = current.document(entity) if entity is not None else None
+            number = ids.get((kind, unique_id))
+            if number is None:
+                number = _new_entity(connection, span.account, kind, unique_id)
+                ids[kind, unique_id] = number
+            if document is not None:
+                names[number] = getattr(entity, "name", unique_id)
+            rows.append(
+                {
+                    "entity": number,
+                    "since": item.time,
+                    "step": step,
+                    "account": span.account,
+                    "position": item.position,
+                    "name": names.get(number, unique_id).lower(),
+                    "document": orjson.dumps(document) if document is not None else None,
+                }
+            )
+            step += 1
+        if len(rows) >= LOAD_PAGE:
+            connection.execute(versions.insert(), rows)
+            rows.clear()
+    if rows:
+        connection.execute(versions.insert(), rows)
+
+
+def _items(
+    connection: sa.Connection, log: Log, span: Span, since: int, actions: Sequence[int]
+) -> Iterator[Change | Sighting]:
+    """What is to be folded from a time on, in order of time."""
+    e, s = entries.c, sightings.c
+    changes = sa.select(e.time, e.position, sa.literal(0).label("sighted")).where(
+        e.account == span.account,
+        e.action.in_(actions),
+        e.error.is_(None),
+        e.time >= since,
+        e.position < span.end,
+    )
+    seen = sa.select(s.time, s.position, sa.literal(1).label("sighted")).where(
+        s.account == span.account, s.time >= since
+    )
+    both = sa.union_all(changes, seen).subquery()
+    places = connection.execute(sa.select(both).order_by(both.c.time, both.c.sighted, both.c.position)).all()
+    for start in range(0, len(places), LOAD_PAGE):
+        page = places[start : start + LOAD_PAGE]
+        positions = list({place.position for place in page})
+        found = {entry.position: entry for entry in log.fetch(connection, span.account, positions)}
+        for place in page:
+            entry = found[place.position]
+            if place.sighted:
+                yield Sighting(position=entry.position, time=entry.time, identity=entry.record.identity)
+            else:
+                yield Change(
+                    position=entry.position,
+                    record=entry.record,
+                    native=entry.origin.native,
+                )
+
+
+def _sight(connection: sa.Connection, span: Span) -> int | None:
+    """Keep the first time at which principals and keys are seen; the earliest that is news."""
+    e, p, k = entries.c, principals.c, strings.c
+    own = sa.select(p.id).where(
+        p.account_id == span.account_id, p.kind.in_(("IAMUser", "AssumedRole", "Root"))
+    )
+    lasting = sa.select(k.id).where(k.kind == Kind.KEY, k.text.like("AKIA%"))
+    key = sa.case((e.access_key.in_(lasting), e.access_key), else_=0)
+    found = connection.execute(
+        sa.select(e.principal, key.label("access_key"), sa.func.min(e.time).label("time"))
+        .where(
+            e.account == span.account,
+            e.position >= span.start,
+            e.position < span.end,
+            e.principal.in_(own),
+        )
+        .group_by(e.principal, key)
+    ).all()
+    s = sightings.c
+    known = {
+        (row.principal, row.access_key): row.time
+        for row in connection.execute(sa.select(sightings).where(s.account == span.account))
+    }
+    news = [row for row in found if row.time < known.get((row.principal, row.access_key), row.time + 1)]
+    for row in news:
+        first = sa.select(sa.func.min(e.position)).where(
+            e.account == span.account, e.principal == row.principal, e.time == row.time
+        )
+        if row.access_key:
+            first = first.where(e.access_key == row.access_key)
+        else:
+            first = first.where(e.access_key.is_(None) | e.access_key.not_in(lasting))
+        position = connection.execute(first).scalar_one()
+        place = {"account": span.account, "principal": row.principal, "access_key": row.access_key}
+        connection.execute(sa.delete(sightings).filter_by(**place))
+        connection.execute(sightings.insert().values(**place, time=row.time, position=position))
+    return min((row.time for row in news), default=None)
+
+
+def _restore(connection: sa.Connection, span: Span, at: int) -> Account:
+    return Account.from_documents(
+        span.account_id,
+        (
+            (kind, unique_id, orjson.loads(document))
+            for kind, unique_id, document in _at(connection, span.account, at)
+        ),
+    )
+
+
+def _new_entity(connection: sa.Connection, account: int, kind: str, unique_id: str) -> int:
+    made = connection.execute(
+        entities.insert()
+        .values(account=account, kind=str(kind), unique_id=unique_id)
+        .returning(entities.c.id)
+    )
+    return int(made.scalar_one())
+
+
+def _action_numbers(connection: sa.Connection) -> list[int]:
+    query = sa.select(strings.c.id, strings.c.text).where(strings.c.kind == Kind.ACTION)
+    return [number for number, action in connection.execute(query) if action in FOLDED_ACTIONS]
+
+
+def _called(version: Version, name: str) -> bool:
+    """Whether the entity has this name, ARN or unique id now, and not only at another time."""
+    document = version.document or {}
+    return name in (version.unique_id, document.get("Arn")) or version.name == name.lower()
+
+
+def _number(connection: sa.Connection, account_id: str) -> int:
+    """The account's number; 0, which no account has, where the ledger has no such account."""
+    query = sa.select(accounts.c.id).where(accounts.c.account_id == account_id)
+    return connection.execute(query).scalar() or 0
+
+
+def _version(row: sa.Row[Any]) -> Version:
+    return Version(
+        kind=row.kind,
+        unique_id=row.unique_id,
+        name=row.name,
+        since=row.since,
+        position=row.position,
+        document=orjson.loads(row.document) if row.document is not None else None,
+    )
+
+
+HISTORY = Projection("history", version=1, tables=(entities, versions, sightings), advance=advance)

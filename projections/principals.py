@@ -1,0 +1,389 @@
+"""Who acted: the principals of a ledger, and everything that one of them did over all their credentials.
+
+What a principal did is found by two proofs: the record names them, or it was made with a key that goes back to
+them, by the records in which each session was opened. A role session that no such record connects to the
+principal is not attributed to them, whatever its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from ledger.entry import Entry
+from ledger.log import Log
+from ledger.log.rows import among
+from ledger.log.schema import Kind, accounts, entries, principals as people, strings
+from ledger.record import format_time, is_denial
+from projections.activity import cursor_of
+from projections.lines import line
+from projections.sessions import Hop, Session, Sessions
+from projections.vocabulary import BadFilter, principals_named
+
+HOUR = 3_600
+SESSION_HOURS_MAX = 36 + 1  # GetSessionToken, GetFederationToken: 129,600 s at most; clocks differ
+CREDENTIALS_MAX = 500  # that a page tells the whole chain of
+PERSONS = ("Root", "IAMUser", "AssumedRole", "FederatedUser")
+Answer = dict[str, Any]
+Order = Literal["newest", "oldest"]
+Place = tuple[int, int, int]  # time, account, position
+
+
+class UnknownName(LookupError):
+    """The ledger knows no account, principal, key, event or entity of that name."""
+
+
+def principals(log: Log, account: str | None = None) -> list[Answer]:
+    """Everyone who called, by the account in whose log they stand, the busiest first."""
+    with log.engine.connect() as connection:
+        scope = [] if account is None else [entries.c.account == _account_number(connection, account)]
+        return _summaries(connection, scope)
+
+
+def principal_activity(
+    log: Log,
+    sessions: Sessions,
+    principal: str,
+    *,
+    account: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    order: str = "oldest",
+    after: str | None = None,
+    limit: int = 100,
+) -> Answer:
+    """A page of everything a principal did over all their credentials, the roles they went on to assume included.
+
+    Each line says `as` whom. `account` keeps to a principal of that account, not to what was done there. The
+    first page also tells the credentials, each with its chain back to the principal.
+    """
+    if order not in ("newest", "oldest"):
+        raise BadFilter("order", f"{order!r} is neither newest nor oldest")
+    if limit < 1:
+        raise BadFilter("limit", f"{limit} is less than 1")
+    with log.engine.connect() as connection:
+        whole = find_whole(connection, sessions, principal, account)
+        bounds = _bounds(connection, whole, since, until)
+        cursor = None if after is None else _cursor_place(connection, after)
+        places = list(_walk(connection, whole, bounds, "newest" if order == "newest" else "oldest", cursor, limit + 1))
+        found = _fetch(log, connection, places[:limit])
+        told: Answer = {
+            "principal": _principal(connection, whole),
+            "credentials": _credentials(sessions, whole) if after is None else [],
+            "events": [{**line(entry), "as": entry.record.identity.label} for entry in found],
+            "next": cursor_of(found[-1]) if len(places) > limit else None,
+        }
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A principal with all that goes back to them."""
+
+    rows: frozenset[int]  # of the table of principals
+    name: str
+    own_keys: dict[str, int]  # access keys that the principal itself called with, and their numbers
+    sessions: tuple[Session, ...]  # that they opened, and all that came of those
+    session_keys: dict[str, int]  # those sessions' keys that were used, and their numbers
+
+    @property
+    def keys(self) -> set[int]:
+        return {*self.own_keys.values(), *self.session_keys.values()}
+
+
+def find_whole(
+    connection: sa.Connection, sessions: Sessions, principal: str, account: str | None = None
+) -> Whole:
+    """The principal of an ARN, unique id or name, and every session that provably goes back to them."""
+    rows = _rows_of(connection, principal, account)
+    e, k = entries.c, strings.c
+    own = sa.select(e.access_key).where(e.principal.in_(sorted(row.id for row in rows))).distinct()
+    own_keys = dict(connection.execute(sa.select(k.text, k.id).where(k.id.in_(own))).tuples().all())
+    opened = {one.access_key: one for one in sessions.descendants(sorted(own_keys))}
+    for unique_id in sorted({row.unique_id for row in rows if row.unique_id}):
+        opened |= {one.access_key: one for one in sessions.opened_by_principal(unique_id)}
+    opened |= {one.access_key: one for one in sessions.descendants(sorted(opened))}
+    names = [row.arn or row.name or row.unique_id or row.kind for row in rows]
+    numbers = key_numbers(connection, opened.keys() - own_keys.keys())
+    return Whole(
+        rows=frozenset(row.id for row in rows),
+        name=next((name for name in names if name.startswith("arn:")), names[0]),
+        own_keys=own_keys,
+        sessions=tuple(sorted(opened.values(), key=lambda one: (one.time, one.account, one.position))),
+        session_keys=numbers,
+    )
+
+
+def key_numbers(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
+    """The numbers of those access keys that ever called."""
+    found: dict[str, int] = {}
+    wanted = sorted(keys)
+    for start in range(0, len(wanted), 500):
+        query = sa.select(strings.c.text, strings.c.id).where(
+            strings.c.kind == Kind.KEY, strings.c.text.in_(wanted[start : start + 500])
+        )
+        found |= dict(connection.execute(query).tuples().all())
+    return found
+
+
+def calls_of(connection: sa.Connection, whole: Whole) -> int:
+    """How many calls go back to the principal, but for signing in, which is no call of theirs."""
+    e, k = entries.c, strings.c
+    signing = sa.select(k.id).where(k.kind == Kind.ACTION, k.text.like("signin:%"))
+    query = sa.select(sa.func.count()).where(_theirs(connection, whole), e.action.not_in(signing))
+    return int(connection.execute(query).scalar_one())
+
+
+def _rows_of(connection: sa.Connection, principal: str, account: str | None) -> list[sa.Row[Any]]:
+    """The rows of one principal: with the name that was asked for, and others of the same unique id."""
+    p = people.c
+    numbers = principals_named(connection, principal)
+    rows = list(connection.execute(sa.select(people).where(p.id.in_(sorted(numbers)))))
+    if account is not None:
+        rows = [row for row in rows if row.account_id == account]
+    if not rows:
+        where = "" if account is None else f" of account {account}"
+        raise UnknownName(f"nobody{where} called as {principal!r}; see the list of principals")
+    arns = sorted({row.arn for row in rows if row.arn})
+    if len(arns) > 1:
+        raise UnknownName(f"{principal!r} is the name of several; say which: {', '.join(arns)}")
+    ids = {row.unique_id for row in rows if row.unique_id}
+    if principal not in ids:
+        rows.extend(
+            connection.execute(
+                sa.select(people).where(
+                    p.unique_id.in_(sorted(ids)), p.kind.in_(PERSONS), p.id.not_in([row.id for row in rows])
+                )
+            )
+        )
+    return sorted(rows, key=lambda row: (row.kind not in PERSONS, PERSONS.index(row.kind) if row.kind in PERSONS else 0, row.id))
+
+
+def _theirs(connection: sa.Connection, whole: Whole) -> sa.ColumnElement[bool]:
+    e = entries.c
+    of_rows = among(connection, e.principal, sorted(whole.rows))
+    return sa.or_(of_rows, among(connection, e.access_key, sorted(whole.keys)))
+
+
+# -- in order of time -------------------------------------------------------------------------------------------
+
+
+def _bounds(
+    connection: sa.Connection, whole: Whole, since: int | None, until: int | None
+) -> tuple[int, int]:
+    """The times between which there can be anything, the second not included."""
+    e = entries.c
+    times: list[int] = []
+    for column, numbers in ((e.principal, whole.rows), (e.access_key, whole.keys)):
+        for edge in (sa.func.min, sa.func.max):
+            each = [
+                sa.select(edge(e.time)).where(column == number).scalar_subquery() for number in sorted(numbers)[:1]
+            ]
+            del each
+        for number in sorted(numbers):
+            row = connection.execute(
+                sa.select(sa.func.min(e.time), sa.func.max(e.time)).where(column == number)
+            ).one()
+            times.extend(time for time in row if time is not None)
+    first, last = (min(times), max(times) + 1) if times else (0, 0)
+    return max(first, since or 0), last if until is None else min(last, until)
+
+
+def _walk(
+    connection: sa.Connection,
+    whole: Whole,
+    bounds: tuple[int, int],
+    order: Order,
+    cursor: Place | None,
+    limit: int,
+) -> Iterator[Place]:
+    """The places of the first `limit` entries, in order, from ever wider windows of time.
+
+    A window needs only the keys of sessions that can have lived in it, and what it holds is sorted there: so a
+    page costs the same however many sessions there are.
+    """
+    first, last = bounds
+    if cursor is not None:
+        first, last = (first, min(last, cursor[0] + 1)) if order == "newest" else (max(first, cursor[0]), last)
+    width = HOUR
+    while first < last and limit > 0:
+        if order == "newest":
+            start, end = max(first, last - width), last
+            last = start
+        else:
+            start, end = first, min(last, first + width)
+            first = end
+        found = _window(connection, whole, start, end, order, cursor, limit)
+        yield from found
+        limit -= len(found)
+        width *= 2
+
+
+def _window(
+    connection: sa.Connection,
+    whole: Whole,
+    start: int,
+    end: int,
+    order: Order,
+    cursor: Place | None,
+    limit: int,
+) -> list[Place]:
+    e = entries.c
+    living = [
+        whole.session_keys[one.access_key]
+        for one in whole.sessions
+        if one.access_key in whole.session_keys
+        and one.time - HOUR < end
+        and one.time + SESSION_HOURS_MAX * HOUR > start
+    ]
+    columns = (e.time, e.account, e.position)
+    parts = [
+        sa.select(*columns).where(e.principal.in_(sorted(whole.rows)), e.time >= start, e.time < end),
+        sa.select(*columns).where(
+            among(connection, e.access_key, [*whole.own_keys.values(), *living]), e.time >= start, e.time < end
+        ),
+    ]
+    both = sa.union(*parts).subquery()
+    place = sa.tuple_(both.c.time, both.c.account, both.c.position)
+    query = sa.select(both)
+    if cursor is not None:
+        edge = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in cursor))
+        query = query.where(place < edge if order == "newest" else place > edge)
+    ordered = [column.desc() if order == "newest" else column.asc() for column in both.c]
+    return [
+        (row.time, row.account, row.position)
+        for row in connection.execute(query.order_by(*ordered).limit(limit))
+    ]
+
+
+def _cursor_place(connection: sa.Connection, cursor: str) -> Place:
+    account_id, _, position = cursor.rpartition(":")
+    e = entries.c
+    if position.isascii() and position.isdigit() and len(position) < 19:
+        row = connection.execute(
+            sa.select(e.time, e.account, e.position)
+            .join(accounts, accounts.c.id == e.account)
+            .where(accounts.c.account_id == account_id, e.position == int(position))
+        ).first()
+        if row is not None:
+            return row.time, row.account, row.position
+    raise BadFilter("after", f"{cursor!r} is no cursor; use the `next` of a page")
+
+
+def _fetch(log: Log, connection: sa.Connection, places: Sequence[Place]) -> list[Entry]:
+    by_account: dict[int, list[int]] = {}
+    for _, account, position in places:
+        by_account.setdefault(account, []).append(position)
+    found = {
+        (account, entry.position): entry
+        for account, positions in by_account.items()
+        for entry in log.fetch(connection, account, positions)
+    }
+    return [found[account, position] for _, account, position in places]
+
+
+# -- who it is --------------------------------------------------------------------------------------------------
+
+
+def _credentials(sessions: Sessions, whole: Whole) -> list[Answer]:
+    """Each credential and its chain: the principal's own keys first, then sessions in order of their opening."""
+    opened = {one.access_key: one for one in whole.sessions}
+    keys = [*(key for key in sorted(whole.own_keys) if key not in opened), *opened]
+    told = []
+    for key in keys[:CREDENTIALS_MAX]:
+        via = sessions.chain(key)
+        told.append({"accessKey": key, "kind": _kind_of(key, opened.get(key), via), "via": via})
+    return told
+
+
+def _kind_of(key: str, opened: Session | None, via: Sequence[Hop]) -> str:
+    """accessKey, sessionToken, federation, role, console; `temporary` where no record shows what opened it."""
+    if opened is not None:
+        kinds = {
+            "sts:GetSessionToken": "sessionToken",
+            "sts:GetFederationToken": "federation",
+            "signin:GetSigninToken": "console",
+        }
+        return kinds.get(opened.action, "role")
+    if not key.startswith("ASIA"):
+        return "accessKey"
+    return "console" if any(hop["type"] == "Console" for hop in via) else "temporary"
+
+
+def _principal(connection: sa.Connection, whole: Whole) -> Answer:
+    told = _summaries(connection, [entries.c.principal.in_(sorted(whole.rows))])
+    if len(told) > 1:  # who calls in one account and is seen in another's log too
+        told[0]["firstSeen"] = min(one["firstSeen"] for one in told)
+        told[0]["lastSeen"] = max(one["lastSeen"] for one in told)
+        told[0]["calls"] = sum(one["calls"] for one in told)
+        told[0]["denied"] = sum(one["denied"] for one in told)
+        told[0]["keys"] = sorted({key for one in told for key in one["keys"]})
+    return told[0]
+
+
+def _summaries(connection: sa.Connection, scope: Sequence[sa.ColumnElement[bool]]) -> list[Answer]:
+    """One line a principal and log: what their rows in it add up to."""
+    e, p, k = entries.c, people.c, strings.c
+    errors = connection.execute(sa.select(k.id, k.text).where(k.kind == Kind.ERROR))
+    denials = [number for number, text in errors if is_denial(text)]
+    lasting = sa.select(k.id).where(k.kind == Kind.KEY, k.text.like("AKIA%"))
+    counted = (
+        sa.select(
+            e.account,
+            e.principal,
+            sa.func.min(e.time).label("first"),
+            sa.func.max(e.time).label("last"),
+            sa.func.count().label("calls"),
+            sa.func.sum(sa.case((e.error.in_(denials), 1), else_=0)).label("denied"),
+        )
+        .where(*scope)
+        .group_by(e.account, e.principal)
+        .subquery()
+    )
+    query = (
+        sa.select(accounts.c.account_id.label("log"), people, counted)
+        .join(people, p.id == counted.c.principal)
+        .join(accounts, accounts.c.id == counted.c.account)
+    )
+    used = sa.select(e.account, e.principal, k.text).join(strings, k.id == e.access_key)
+    used = used.where(e.access_key.in_(lasting), *scope).distinct()
+    keys: dict[tuple[int, int], set[str]] = {}
+    for account, principal, text in connection.execute(used):
+        keys.setdefault((account, principal), set()).add(text)
+    merged: dict[tuple[Any, ...], Answer] = {}
+    for row in connection.execute(query.order_by(counted.c.first, p.id)):
+        whose = row.unique_id or row.arn or row.name or row.kind
+        told = merged.setdefault((row.log, whose), {"type": row.kind, "name": None, "arn": None, "first": row.first})
+        merged[row.log, whose] = {
+            "account": row.log,
+            "type": min(told["type"], row.kind, key=_rank),
+            "name": told["name"] or row.name,
+            "arn": told["arn"] or row.arn,
+            "id": row.unique_id,
+            "first": min(told["first"], row.first),
+            "last": max(told.get("last", 0), row.last),
+            "calls": told.get("calls", 0) + row.calls,
+            "denied": told.get("denied", 0) + row.denied,
+            "keys": told.get("keys", set()) | keys.get((row.account, row.principal), set()),
+        }
+    found = sorted(merged.values(), key=lambda one: (-one["calls"], one["arn"] or one["name"] or ""))
+    for one in found:
+        one["firstSeen"], one["lastSeen"] = format_time(one.pop("first")), format_time(one.pop("last"))
+        one["keys"] = sorted(one["keys"])
+    return found
+
+
+def _rank(kind: str) -> int:
+    """A federated user goes by the user who opened the session."""
+    return PERSONS.index(kind) if kind in PERSONS else len(PERSONS)
+
+
+def _account_number(connection: sa.Connection, account_id: str) -> int:
+    query = sa.select(accounts.c.id).where(accounts.c.account_id == account_id)
+    number = connection.execute(query).scalar()
+    if number is None:
+        raise UnknownName(f"the ledger has no account {account_id!r}")
+    return int(number)
