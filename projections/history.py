@@ -13,10 +13,11 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from ledger.account.fold import FOLDED_ACTIONS, fold
 
 from ledger.account.account import Account
 from ledger.account.change import Change, Sighting
+from ledger.account.fold import fold
+from ledger.iam import FOLDED_ACTIONS
 from ledger.log import Log
 from ledger.log.schema import Kind, accounts, entries, principals, strings
 from projections.runner import Projection, Span, metadata
@@ -42,11 +43,12 @@ versions = sa.Table(
     sa.Column("account", sa.Integer, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False, comment="of the entry that made this version"),
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("folded_name", sa.Text, nullable=False, comment="names differ in more than case"),
     sa.Column("document", sa.LargeBinary, comment="JSON; none where the entity is gone"),
     sqlite_with_rowid=False,
 )
 sa.Index("history_versions_time", versions.c.account, versions.c.since)
-sa.Index("history_versions_name", versions.c.account, versions.c.name)
+sa.Index("history_versions_name", versions.c.account, versions.c.folded_name)
 
 sightings = sa.Table(
     "history_sightings",
@@ -154,7 +156,7 @@ class History:
                 .union(
                     sa.select(e.id)
                     .join(versions, v.entity == e.id)
-                    .where(v.account == account, v.name == short.lower(), e.kind == kind)
+                    .where(v.account == account, v.folded_name == short.casefold(), e.kind == kind)
                 )
             )
             query = (
@@ -303,9 +305,10 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
     rows: list[dict[str, Any]] = []
     second, step = -1, 0
     items = _items(connection, log, span, since, actions)
-    for item, current in fold(account, items):
-        if item.time != second:
-            second, step = item.time, 0
+    for made in fold(account, items):
+        cause, current = made.cause, made.account
+        if cause.time != second:
+            second, step = cause.time, 0
         for kind, unique_id in current.touched:
             entity = current.get(kind, unique_id)
             document = current.document(entity) if entity is not None else None
@@ -318,11 +321,12 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
             rows.append(
                 {
                     "entity": number,
-                    "since": item.time,
+                    "since": cause.time,
                     "step": step,
                     "account": span.account,
-                    "position": item.position,
-                    "name": names.get(number, unique_id).lower(),
+                    "position": cause.position,
+                    "name": (name := names.get(number, unique_id)),
+                    "folded_name": name.casefold(),
                     "document": orjson.dumps(document) if document is not None else None,
                 }
             )
@@ -433,7 +437,7 @@ def _action_numbers(connection: sa.Connection) -> list[int]:
 def _called(version: Version, name: str) -> bool:
     """Whether the entity has this name, ARN or unique id now, and not only at another time."""
     document = version.document or {}
-    return name in (version.unique_id, document.get("Arn")) or version.name == name.lower()
+    return name in (version.unique_id, document.get("Arn")) or version.name.casefold() == name.casefold()
 
 
 def _number(connection: sa.Connection, account_id: str) -> int:

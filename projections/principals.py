@@ -15,18 +15,25 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry
 from ledger.log import Log
+from ledger.log.names import digest
 from ledger.log.rows import among
-from ledger.log.schema import Kind, accounts, entries, principals as people, strings
+from ledger.log.schema import Kind, accounts, entries, strings
+from ledger.log.schema import principals as people
 from ledger.record import format_time, is_denial
-from projections.activity import cursor_of
+from projections.activity import END_OF_TIME, cursor_of
 from projections.lines import line
 from projections.sessions import Hop, Session, Sessions
+from projections.sessions import sessions as openings
 from projections.vocabulary import BadFilter, principals_named
 
 HOUR = 3_600
 SESSION_HOURS_MAX = 36 + 1  # GetSessionToken, GetFederationToken: 129,600 s at most; clocks differ
+KEYS_PAGE = 500
 CREDENTIALS_MAX = 500  # that a page tells the whole chain of
 PERSONS = ("Root", "IAMUser", "AssumedRole", "FederatedUser")
+ABROAD = (
+    "AWSAccount"  # what a caller is in the log of another account, which tells no more than the unique id
+)
 Answer = dict[str, Any]
 Order = Literal["newest", "oldest"]
 Place = tuple[int, int, int]  # time, account, position
@@ -68,11 +75,13 @@ def principal_activity(
         whole = find_whole(connection, sessions, principal, account)
         bounds = _bounds(connection, whole, since, until)
         cursor = None if after is None else _cursor_place(connection, after)
-        places = list(_walk(connection, whole, bounds, "newest" if order == "newest" else "oldest", cursor, limit + 1))
+        places = list(
+            _walk(connection, whole, bounds, "newest" if order == "newest" else "oldest", cursor, limit + 1)
+        )
         found = _fetch(log, connection, places[:limit])
         told: Answer = {
             "principal": _principal(connection, whole),
-            "credentials": _credentials(sessions, whole) if after is None else [],
+            "credentials": _credentials(connection, sessions, whole) if after is None else [],
             "events": [{**line(entry), "as": entry.record.identity.label} for entry in found],
             "next": cursor_of(found[-1]) if len(places) > limit else None,
         }
@@ -83,15 +92,10 @@ def principal_activity(
 class Whole:
     """A principal with all that goes back to them."""
 
-    rows: frozenset[int]  # of the table of principals
-    name: str
-    own_keys: dict[str, int]  # access keys that the principal itself called with, and their numbers
-    sessions: tuple[Session, ...]  # that they opened, and all that came of those
-    session_keys: dict[str, int]  # those sessions' keys that were used, and their numbers
-
-    @property
-    def keys(self) -> set[int]:
-        return {*self.own_keys.values(), *self.session_keys.values()}
+    rows: tuple[int, ...]  # of the table of principals
+    sessions: tuple[Session, ...]  # that they opened, and all that came of those, in order of time
+    keys: dict[str, int]  # of those sessions, as far as they were used, and their numbers
+    openings: tuple[Place, ...]  # of those sessions, also as another account's log tells them
 
 
 def find_whole(
@@ -99,34 +103,39 @@ def find_whole(
 ) -> Whole:
     """The principal of an ARN, unique id or name, and every session that provably goes back to them."""
     rows = _rows_of(connection, principal, account)
-    e, k = entries.c, strings.c
-    own = sa.select(e.access_key).where(e.principal.in_(sorted(row.id for row in rows))).distinct()
-    own_keys = dict(connection.execute(sa.select(k.text, k.id).where(k.id.in_(own))).tuples().all())
-    opened = {one.access_key: one for one in sessions.descendants(sorted(own_keys))}
+    opened: dict[str, Session] = {}
     for unique_id in sorted({row.unique_id for row in rows if row.unique_id}):
         opened |= {one.access_key: one for one in sessions.opened_by_principal(unique_id)}
     opened |= {one.access_key: one for one in sessions.descendants(sorted(opened))}
-    names = [row.arn or row.name or row.unique_id or row.kind for row in rows]
-    numbers = key_numbers(connection, opened.keys() - own_keys.keys())
     return Whole(
-        rows=frozenset(row.id for row in rows),
-        name=next((name for name in names if name.startswith("arn:")), names[0]),
-        own_keys=own_keys,
+        rows=tuple(sorted(row.id for row in rows)),
         sessions=tuple(sorted(opened.values(), key=lambda one: (one.time, one.account, one.position))),
-        session_keys=numbers,
+        keys=key_numbers(connection, opened),
+        openings=tuple(_openings(connection, sorted(opened))),
     )
+
+
+def _openings(connection: sa.Connection, keys: Sequence[str]) -> Iterator[Place]:
+    """Where the records stand that opened the sessions of these keys: two where roles cross accounts."""
+    s = openings.c
+    for start in range(0, len(keys), KEYS_PAGE):
+        query = sa.select(s.time, s.account, s.position).where(
+            s.access_key.in_(keys[start : start + KEYS_PAGE])
+        )
+        yield from connection.execute(query).tuples()
 
 
 def key_numbers(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
     """The numbers of those access keys that ever called."""
     found: dict[str, int] = {}
-    wanted = sorted(keys)
-    for start in range(0, len(wanted), 500):
+    wanted = {digest(key.encode("utf-8", "replace")): key for key in keys}
+    digests = sorted(wanted)
+    for start in range(0, len(digests), KEYS_PAGE):
         query = sa.select(strings.c.text, strings.c.id).where(
-            strings.c.kind == Kind.KEY, strings.c.text.in_(wanted[start : start + 500])
+            strings.c.kind == Kind.KEY, strings.c.digest.in_(digests[start : start + KEYS_PAGE])
         )
         found |= dict(connection.execute(query).tuples().all())
-    return found
+    return {text: number for text, number in found.items() if text in keys}
 
 
 def calls_of(connection: sa.Connection, whole: Whole) -> int:
@@ -150,46 +159,43 @@ def _rows_of(connection: sa.Connection, principal: str, account: str | None) -> 
     arns = sorted({row.arn for row in rows if row.arn})
     if len(arns) > 1:
         raise UnknownName(f"{principal!r} is the name of several; say which: {', '.join(arns)}")
-    ids = {row.unique_id for row in rows if row.unique_id}
+    ids = {row.unique_id for row in rows if row.unique_id and not row.unique_id.isdigit()}
     if principal not in ids:
         rows.extend(
             connection.execute(
                 sa.select(people).where(
-                    p.unique_id.in_(sorted(ids)), p.kind.in_(PERSONS), p.id.not_in([row.id for row in rows])
+                    p.unique_id.in_(sorted(ids)),
+                    p.kind.in_((*PERSONS, ABROAD)),
+                    p.id.not_in([row.id for row in rows]),
                 )
             )
         )
-    return sorted(rows, key=lambda row: (row.kind not in PERSONS, PERSONS.index(row.kind) if row.kind in PERSONS else 0, row.id))
+    return rows
 
 
 def _theirs(connection: sa.Connection, whole: Whole) -> sa.ColumnElement[bool]:
     e = entries.c
-    of_rows = among(connection, e.principal, sorted(whole.rows))
-    return sa.or_(of_rows, among(connection, e.access_key, sorted(whole.keys)))
+    of_keys = among(connection, e.access_key, list(whole.keys.values()))
+    return sa.or_(e.principal.in_(whole.rows), of_keys)
 
 
 # -- in order of time -------------------------------------------------------------------------------------------
 
 
-def _bounds(
-    connection: sa.Connection, whole: Whole, since: int | None, until: int | None
-) -> tuple[int, int]:
+def _bounds(connection: sa.Connection, whole: Whole, since: int | None, until: int | None) -> tuple[int, int]:
     """The times between which there can be anything, the second not included."""
     e = entries.c
-    times: list[int] = []
-    for column, numbers in ((e.principal, whole.rows), (e.access_key, whole.keys)):
-        for edge in (sa.func.min, sa.func.max):
-            each = [
-                sa.select(edge(e.time)).where(column == number).scalar_subquery() for number in sorted(numbers)[:1]
-            ]
-            del each
-        for number in sorted(numbers):
-            row = connection.execute(
-                sa.select(sa.func.min(e.time), sa.func.max(e.time)).where(column == number)
-            ).one()
-            times.extend(time for time in row if time is not None)
-    first, last = (min(times), max(times) + 1) if times else (0, 0)
-    return max(first, since or 0), last if until is None else min(last, until)
+    times = [time for one in _used(whole) for time in (one.time - HOUR, one.time + SESSION_HOURS_MAX * HOUR)]
+    for number in whole.rows:
+        edges = sa.select(sa.func.min(e.time), sa.func.max(e.time)).where(e.principal == number)
+        times.extend(time for time in connection.execute(edges).one() if time is not None)
+    return max(min(times, default=0), since or 0), min(
+        max(times, default=-1) + 1, END_OF_TIME if until is None else until
+    )
+
+
+def _used(whole: Whole) -> Iterator[Session]:
+    return (one for one in whole.sessions if one.access_key in whole.keys)
 
 
 def _walk(
@@ -207,7 +213,9 @@ def _walk(
     """
     first, last = bounds
     if cursor is not None:
-        first, last = (first, min(last, cursor[0] + 1)) if order == "newest" else (max(first, cursor[0]), last)
+        first, last = (
+            (first, min(last, cursor[0] + 1)) if order == "newest" else (max(first, cursor[0]), last)
+        )
     width = HOUR
     while first < last and limit > 0:
         if order == "newest":
@@ -233,19 +241,15 @@ def _window(
 ) -> list[Place]:
     e = entries.c
     living = [
-        whole.session_keys[one.access_key]
-        for one in whole.sessions
-        if one.access_key in whole.session_keys
-        and one.time - HOUR < end
-        and one.time + SESSION_HOURS_MAX * HOUR > start
+        whole.keys[one.access_key]
+        for one in _used(whole)
+        if one.time - HOUR < end and one.time + SESSION_HOURS_MAX * HOUR > start
     ]
+    within = (e.time >= start, e.time < end)
     columns = (e.time, e.account, e.position)
-    parts = [
-        sa.select(*columns).where(e.principal.in_(sorted(whole.rows)), e.time >= start, e.time < end),
-        sa.select(*columns).where(
-            among(connection, e.access_key, [*whole.own_keys.values(), *living]), e.time >= start, e.time < end
-        ),
-    ]
+    parts = [sa.select(*columns).where(e.principal.in_(whole.rows), *within)]
+    if living:
+        parts.append(sa.select(*columns).where(among(connection, e.access_key, living), *within))
     both = sa.union(*parts).subquery()
     place = sa.tuple_(both.c.time, both.c.account, both.c.position)
     query = sa.select(both)
@@ -253,10 +257,16 @@ def _window(
         edge = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in cursor))
         query = query.where(place < edge if order == "newest" else place > edge)
     ordered = [column.desc() if order == "newest" else column.asc() for column in both.c]
-    return [
+    found = {
         (row.time, row.account, row.position)
         for row in connection.execute(query.order_by(*ordered).limit(limit))
-    ]
+    }
+    for opening in whole.openings:
+        if start <= opening[0] < end and (
+            cursor is None or (opening < cursor if order == "newest" else opening > cursor)
+        ):
+            found.add(opening)
+    return sorted(found, reverse=order == "newest")[:limit]
 
 
 def _cursor_place(connection: sa.Connection, cursor: str) -> Place:
@@ -288,10 +298,12 @@ def _fetch(log: Log, connection: sa.Connection, places: Sequence[Place]) -> list
 # -- who it is --------------------------------------------------------------------------------------------------
 
 
-def _credentials(sessions: Sessions, whole: Whole) -> list[Answer]:
+def _credentials(connection: sa.Connection, sessions: Sessions, whole: Whole) -> list[Answer]:
     """Each credential and its chain: the principal's own keys first, then sessions in order of their opening."""
+    used = sa.select(entries.c.access_key).where(entries.c.principal.in_(whole.rows)).distinct()
+    own = connection.scalars(sa.select(strings.c.text).where(strings.c.id.in_(used)).order_by(strings.c.text))
     opened = {one.access_key: one for one in whole.sessions}
-    keys = [*(key for key in sorted(whole.own_keys) if key not in opened), *opened]
+    keys = [*(key for key in own if key not in opened), *opened]
     told = []
     for key in keys[:CREDENTIALS_MAX]:
         via = sessions.chain(key)
@@ -314,7 +326,7 @@ def _kind_of(key: str, opened: Session | None, via: Sequence[Hop]) -> str:
 
 
 def _principal(connection: sa.Connection, whole: Whole) -> Answer:
-    told = _summaries(connection, [entries.c.principal.in_(sorted(whole.rows))])
+    told = _summaries(connection, [entries.c.principal.in_(whole.rows)])
     if len(told) > 1:  # who calls in one account and is seen in another's log too
         told[0]["firstSeen"] = min(one["firstSeen"] for one in told)
         told[0]["lastSeen"] = max(one["lastSeen"] for one in told)
@@ -356,7 +368,9 @@ def _summaries(connection: sa.Connection, scope: Sequence[sa.ColumnElement[bool]
     merged: dict[tuple[Any, ...], Answer] = {}
     for row in connection.execute(query.order_by(counted.c.first, p.id)):
         whose = row.unique_id or row.arn or row.name or row.kind
-        told = merged.setdefault((row.log, whose), {"type": row.kind, "name": None, "arn": None, "first": row.first})
+        told = merged.setdefault(
+            (row.log, whose), {"type": row.kind, "name": None, "arn": None, "first": row.first}
+        )
         merged[row.log, whose] = {
             "account": row.log,
             "type": min(told["type"], row.kind, key=_rank),

@@ -6,13 +6,16 @@ is told by the session's own words where there are any (source identity, issuer)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.account.change import Change
 from ledger.entry import Entry
+from ledger.iam import SESSION_ACTIONS
+from ledger.iam.sessions import session_opened
 from ledger.log import Log
 from ledger.log.schema import Kind, accounts, entries, strings
 from ledger.record import Identity, Record, format_time, parse_time
@@ -21,14 +24,6 @@ from projections.runner import Projection, Span, metadata
 from projections.vocabulary import keys
 
 HOPS_MAX = 32
-OPENING_ACTIONS = (
-    "sts:AssumeRole",
-    "sts:AssumeRoleWithSAML",
-    "sts:AssumeRoleWithWebIdentity",
-    "sts:AssumeRoot",
-    "sts:GetFederationToken",
-    "sts:GetSessionToken",
-)
 SIGN_IN = "signin:ConsoleLogin"
 SIGN_IN_SECONDS = 60  # between ConsoleLogin and the console session that it opens
 
@@ -247,7 +242,7 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
     """Take in the records of a span that opened sessions."""
     k, e = strings.c, entries.c
     openers = list(
-        connection.scalars(sa.select(k.id).where(k.kind == Kind.ACTION, k.text.in_(OPENING_ACTIONS)))
+        connection.scalars(sa.select(k.id).where(k.kind == Kind.ACTION, k.text.in_(SESSION_ACTIONS)))
     )
     positions = list(
         connection.scalars(
@@ -266,7 +261,7 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
         rows = {
             row["access_key"]: row
             for entry in log.fetch(connection, span.account, positions[start : start + 5_000])
-            for row in _opened(entry, span.account)
+            if (row := _row(entry, span.account)) is not None
         }
         if not rows:
             continue
@@ -279,38 +274,22 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
             connection.execute(sessions.insert(), list(rows.values()))
 
 
-def _opened(entry: Entry, account: int) -> Iterator[dict[str, Any]]:
-    record = entry.record
-    response = record.response
-    credentials = response.get("credentials")
-    key = credentials.get("accessKeyId") if isinstance(credentials, Mapping) else None
-    if not isinstance(key, str) or not key:
-        return
-    opener = record.identity
-    session_arn = principal_arn = None
-    assumed = response.get("assumedRoleUser")
-    federated = response.get("federatedUser")
-    if isinstance(assumed, Mapping):
-        session_arn = assumed.get("arn")
-        principal_arn = record.request.get("roleArn")
-    elif isinstance(federated, Mapping):
-        session_arn = federated.get("arn")
-        principal_arn = opener.arn
-    elif record.action == "sts:AssumeRoot":
-        principal_arn = record.request.get("targetPrincipal")
-    else:
-        principal_arn = opener.arn
-    yield {
-        "access_key": key,
+def _row(entry: Entry, account: int) -> dict[str, Any] | None:
+    change = Change(position=entry.position, record=entry.record, native=entry.origin.native)
+    session = session_opened(change)
+    if session is None or session.access_key_id is None:
+        return None
+    return {
+        "access_key": session.access_key_id,
         "account": account,
         "position": entry.position,
         "time": entry.time,
-        "action": record.action,
-        "session_arn": session_arn if isinstance(session_arn, str) else None,
-        "principal_arn": principal_arn if isinstance(principal_arn, str) else None,
-        "parent_key": opener.access_key_id,
-        "opener_arn": opener.session_arn or opener.arn,
-        "opener_id": opener.unique_id,
+        "action": session.action,
+        "session_arn": session.session_arn,
+        "principal_arn": session.arn,
+        "parent_key": session.parent_access_key_id,
+        "opener_arn": session.opener_arn,
+        "opener_id": session.opened_by.unique_id,
     }
 
 

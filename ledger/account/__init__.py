@@ -1,0 +1,1 @@
+"""The account: what the records add up to, as values that never change."""

@@ -1,0 +1,430 @@
+"""The entities of an account and their grants, as immutable values.
+
+Every grant and every part remembers in `made_by` the position of the entry that made it, every entity in
+`created_by` the one that created it; None says that no entry is known to have done so. Changing something to
+what it is already changes nothing, so `made_by` is always the entry that brought about what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
+
+from immutables import Map
+
+from ledger.account.assumptions import Reason
+
+EMPTY: Map[Any, Any] = Map()  # a map never changes, so all may share it
+
+PolicyDocument = Mapping[str, Any] | str
+"""A policy's JSON object; or its text, where that is no JSON object."""
+
+
+class Kind(StrEnum):
+    """What an entity is. The value names it in what is stored."""
+
+    USER = "user"
+    GROUP = "group"
+    ROLE = "role"
+    POLICY = "policy"
+    INSTANCE_PROFILE = "instance-profile"
+    MFA_DEVICE = "mfa-device"
+    SAML_PROVIDER = "saml-provider"
+    OIDC_PROVIDER = "oidc-provider"
+    SETTINGS = "settings"
+    DELETED = "deleted"
+
+
+# ---- grants and parts
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    group_id: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    policy_arn: str
+    made_by: int | None
+
+    @property
+    def policy_name(self) -> str:
+        return self.policy_arn.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class InlinePolicy:
+    name: str
+    document: PolicyDocument | None  # None: no record told the text
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    policy_arn: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    document: PolicyDocument
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    version_id: str
+    document: PolicyDocument | None  # None: no record told the text
+    create_date: int | None
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultVersion:
+    """The choice of the version that is in force."""
+
+    version_id: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledRole:
+    """A role's place in an instance profile."""
+
+    role_id: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    key: str
+    value: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    id: str
+    status: str  # Active, Inactive
+    create_date: int | None
+    made_by: int | None
+    status_made_by: int | None
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoginProfile:
+    create_date: int | None
+    password_reset_required: bool
+    password_date: int | None  # when the password was last set
+    made_by: int | None
+    password_made_by: int | None
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MFADevice:
+    """A device that is assigned to somebody."""
+
+    serial_number: str
+    enable_date: int | None
+    made_by: int | None  # the entry that enabled it
+    created_by: int | None = None  # for a virtual device the entry that created it
+    tags: Map[str, Tag] = EMPTY
+    assumed: tuple[Reason, ...] = ()
+
+    @property
+    def virtual(self) -> bool:
+        return is_virtual(self.serial_number)
+
+
+def is_virtual(serial_number: str) -> bool:
+    return ":mfa/" in serial_number
+
+
+class CredentialKind(StrEnum):
+    SSH_PUBLIC_KEY = "ssh-public-key"
+    SIGNING_CERTIFICATE = "signing-certificate"
+    SERVICE_SPECIFIC = "service-specific"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a user signs in to one service with, other than by access key or password."""
+
+    kind: CredentialKind
+    id: str
+    status: str
+    create_date: int | None
+    expiration_date: int | None
+    service_name: str | None
+    service_user_name: str | None
+    made_by: int | None
+    status_made_by: int | None
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordPolicy:
+    minimum_password_length: int
+    require_symbols: bool
+    require_numbers: bool
+    require_uppercase_characters: bool
+    require_lowercase_characters: bool
+    allow_users_to_change_password: bool
+    max_password_age: int | None
+    password_reuse_prevention: int | None
+    hard_expiry: bool
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    name: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A switch of the whole account, by the name that AWS gives it."""
+
+    name: str
+    value: str
+    made_by: int | None
+
+
+# ---- entities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What has an ARN. `id` is the unique id, or a made one such as `assumed:user/alice`."""
+
+    id: str
+    name: str
+    path: str = "/"
+    arn: str
+    create_date: int | None = None
+    created_by: int | None = None
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Named):
+    kind: ClassVar[Kind] = Kind.USER
+    memberships: Map[str, Membership] = EMPTY
+    attached: Map[str, Attachment] = EMPTY
+    inline: Map[str, InlinePolicy] = EMPTY
+    boundary: Boundary | None = None
+    tags: Map[str, Tag] = EMPTY
+    login_profile: LoginProfile | None = None
+    access_keys: Map[str, AccessKey] = EMPTY
+    mfa_devices: Map[str, MFADevice] = EMPTY
+    credentials: Map[str, Credential] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group(Named):
+    kind: ClassVar[Kind] = Kind.GROUP
+    attached: Map[str, Attachment] = EMPTY
+    inline: Map[str, InlinePolicy] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role(Named):
+    kind: ClassVar[Kind] = Kind.ROLE
+    trust: TrustPolicy | None = None  # None: no record told it
+    attached: Map[str, Attachment] = EMPTY
+    inline: Map[str, InlinePolicy] = EMPTY
+    boundary: Boundary | None = None
+    tags: Map[str, Tag] = EMPTY
+    description: str | None = None
+    max_session_duration: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedPolicy(Named):
+    kind: ClassVar[Kind] = Kind.POLICY
+    versions: Map[str, PolicyVersion] = EMPTY
+    default: DefaultVersion | None  # None: no record told which
+    last_version: int  # the highest there ever was; numbers are not used again
+    description: str | None = None
+    tags: Map[str, Tag] = EMPTY
+
+    @property
+    def default_version(self) -> PolicyVersion | None:
+        return None if self.default is None else self.versions.get(self.default.version_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceProfile(Named):
+    kind: ClassVar[Kind] = Kind.INSTANCE_PROFILE
+    roles: Map[str, ProfiledRole] = EMPTY
+    tags: Map[str, Tag] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualMFADevice:
+    """A virtual device that is assigned to nobody. Its serial number is its id and its ARN."""
+
+    kind: ClassVar[Kind] = Kind.MFA_DEVICE
+    id: str
+    created_by: int | None
+    tags: Map[str, Tag] = EMPTY
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SAMLProvider:
+    """Whose assertions open role sessions. Its ARN is its id."""
+
+    kind: ClassVar[Kind] = Kind.SAML_PROVIDER
+    id: str
+    create_date: int | None
+    created_by: int | None
+    metadata_made_by: int | None  # the entry that set the present metadata document
+    tags: Map[str, Tag] = EMPTY
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OIDCProvider:
+    """Whose tokens open role sessions. Its ARN is its id."""
+
+    kind: ClassVar[Kind] = Kind.OIDC_PROVIDER
+    id: str
+    url: str
+    create_date: int | None
+    created_by: int | None
+    client_ids: Map[str, int | None] = EMPTY  # to the entry that added each
+    thumbprints: tuple[str, ...] = ()
+    thumbprints_made_by: int | None = None
+    tags: Map[str, Tag] = EMPTY
+    assumed: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What belongs to the account itself: root's credentials, the password policy, aliases, switches."""
+
+    kind: ClassVar[Kind] = Kind.SETTINGS
+    id: str  # the account's number
+    alias: Alias | None = None
+    password_policy: PasswordPolicy | None = None
+    preferences: Map[str, Preference] = EMPTY
+    login_profile: LoginProfile | None = None
+    access_keys: Map[str, AccessKey] = EMPTY
+    mfa_devices: Map[str, MFADevice] = EMPTY
+    credentials: Map[str, Credential] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """An id that was and never comes again: a late call under it brings nobody back."""
+
+    kind: ClassVar[Kind] = Kind.DELETED
+    id: str
+    name: str
+    deleted_by: int | None
+
+
+Entity = (
+    User
+    | Group
+    | Role
+    | ManagedPolicy
+    | InstanceProfile
+    | VirtualMFADevice
+    | SAMLProvider
+    | OIDCProvider
+    | Settings
+    | Deleted
+)
+Ref = tuple[Kind, str]
+
+Owner = User | Settings
+"""Who has credentials: a user, or root."""
+
+# ---- small changes that several entities share
+
+Holder = TypeVar("Holder", User, Group, Role)
+Bounded = TypeVar("Bounded", User, Role)
+Tagged = TypeVar(
+    "Tagged",
+    User,
+    Role,
+    ManagedPolicy,
+    InstanceProfile,
+    VirtualMFADevice,
+    MFADevice,
+    SAMLProvider,
+    OIDCProvider,
+)
+
+
+def attaching(holder: Holder, policy_arn: str, made_by: int | None) -> Holder:
+    if policy_arn in holder.attached:
+        return holder
+    return replace(holder, attached=holder.attached.set(policy_arn, Attachment(policy_arn, made_by)))
+
+
+def detaching(holder: Holder, policy_arn: str) -> Holder:
+    return replace(holder, attached=without(holder.attached, policy_arn))
+
+
+def putting(holder: Holder, name: str, document: PolicyDocument | None, made_by: int | None) -> Holder:
+    there = holder.inline.get(name)
+    if there is not None and there.document == document:
+        return holder
+    return replace(holder, inline=holder.inline.set(name, InlinePolicy(name, document, made_by)))
+
+
+def removing(holder: Holder, name: str) -> Holder:
+    return replace(holder, inline=without(holder.inline, name))
+
+
+def bounded_by(holder: Bounded, policy_arn: str, made_by: int | None) -> Bounded:
+    if holder.boundary is not None and holder.boundary.policy_arn == policy_arn:
+        return holder
+    return replace(holder, boundary=Boundary(policy_arn, made_by))
+
+
+def tagging(tagged: Tagged, tags: Mapping[str, str], made_by: int | None) -> Tagged:
+    kept = tagged.tags
+    for key, value in tags.items():
+        there = kept.get(tag_index(tagged, key))
+        if there is None or (there.key, there.value) != (key, value):
+            kept = kept.set(tag_index(tagged, key), Tag(key, value, made_by))
+    return tagged if kept is tagged.tags else replace(tagged, tags=kept)
+
+
+def untagging(tagged: Tagged, keys: tuple[str, ...]) -> Tagged:
+    kept = tagged.tags
+    for key in keys:
+        kept = without(kept, tag_index(tagged, key))
+    return replace(tagged, tags=kept)
+
+
+def tag_index(tagged: object, key: str) -> str:
+    """Users and roles compare tag keys ignoring case (and keep it), all others by case (IAM user guide, id_tags)."""
+    return key.casefold() if isinstance(tagged, User | Role) else key
+
+
+Entitled = TypeVar("Entitled", User, Group, Role, ManagedPolicy, InstanceProfile)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def known(entity: Entitled, *reasons: Reason) -> Entitled:
+    """The entity, of which these things need no longer be assumed."""
+    if not set(reasons) & set(entity.assumed):
+        return entity
+    return replace(entity, assumed=tuple(reason for reason in entity.assumed if reason not in reasons))
+
+
+def without(parts: Map[K, V], key: K) -> Map[K, V]:
+    return parts.delete(key) if key in parts else parts

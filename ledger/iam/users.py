@@ -1,0 +1,114 @@
+"""Users: their names, policies, boundaries and tags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ledger.account.account import Account
+from ledger.account.assumptions import Reason
+from ledger.account.change import Change
+from ledger.account.deletion import delete
+from ledger.account.entities import (
+    Boundary,
+    Kind,
+    User,
+    attaching,
+    bounded_by,
+    detaching,
+    putting,
+    removing,
+    tagging,
+    untagging,
+)
+from ledger.iam.names import renamed
+from ledger.iam.operations import Rank, evolves
+from ledger.iam.subjects import absent, create, created, evict, policy_in_use, the_user
+
+
+@evolves("iam:CreateUser", rank=Rank.CREATE)
+def create_user(account: Account, change: Change) -> Account:
+    user = User(**created(account, change, Kind.USER, "User"))
+    boundary = change.request.text("PermissionsBoundary")
+    if boundary is not None:
+        account = policy_in_use(account, boundary)
+        user = replace(user, boundary=Boundary(boundary, change.position))
+    user = tagging(user, change.request.pairs("Tags"), change.position)
+    return create(account, user, account.users.get(user.id) or account.user_named(user.name))
+
+
+@evolves("iam:UpdateUser", rank=Rank.CHANGE)
+def update_user(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    now = renamed(user, change.request.text("NewUserName"), change.request.text("NewPath"))
+    namesake = account.user_named(now.name)
+    if namesake is not None and namesake.id != user.id:
+        account = evict(account, namesake)
+    return account.put(now)
+
+
+@evolves("iam:DeleteUser", rank=Rank.DELETE)
+def delete_user(account: Account, change: Change) -> Account:
+    name = change.request.needed("UserName")
+    user = account.user_named(name)
+    return absent(account, f"user/{name}") if user is None else delete(account, user, change.position)
+
+
+@evolves("iam:AttachUserPolicy", rank=Rank.GRANT)
+def attach_user_policy(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    arn = change.request.needed("PolicyArn")
+    return policy_in_use(account, arn).put(attaching(user, arn, change.position))
+
+
+@evolves("iam:DetachUserPolicy", rank=Rank.REVOKE)
+def detach_user_policy(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    arn = change.request.needed("PolicyArn")
+    if arn not in user.attached:
+        return absent(account, f"{arn} attached to {user.arn}")
+    return account.put(detaching(user, arn))
+
+
+@evolves("iam:PutUserPolicy", rank=Rank.GRANT)
+def put_user_policy(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    name, document = change.request.needed("PolicyName"), change.request.policy("PolicyDocument")
+    if document is None:
+        account = account.assume(Reason.UNKNOWN_TEXT, f"{name} of {user.arn}")
+    return account.put(putting(user, name, document, change.position))
+
+
+@evolves("iam:DeleteUserPolicy", rank=Rank.REVOKE)
+def delete_user_policy(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    name = change.request.needed("PolicyName")
+    if name not in user.inline:
+        return absent(account, f"{name} of {user.arn}")
+    return account.put(removing(user, name))
+
+
+@evolves("iam:PutUserPermissionsBoundary", rank=Rank.GRANT)
+def put_user_permissions_boundary(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    arn = change.request.needed("PermissionsBoundary")
+    return policy_in_use(account, arn).put(bounded_by(user, arn, change.position))
+
+
+@evolves("iam:DeleteUserPermissionsBoundary", rank=Rank.REVOKE)
+def delete_user_permissions_boundary(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    if user.boundary is None:
+        return absent(account, f"the permissions boundary of {user.arn}")
+    return account.put(replace(user, boundary=None))
+
+
+@evolves("iam:TagUser", rank=Rank.CHANGE)
+def tag_user(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    return account.put(tagging(user, change.request.pairs("Tags"), change.position))
+
+
+@evolves("iam:UntagUser", rank=Rank.REVOKE)
+def untag_user(account: Account, change: Change) -> Account:
+    account, user = the_user(account, change)
+    return account.put(untagging(user, change.request.texts("TagKeys")))
