@@ -106,7 +106,8 @@ def _calls(connection: sa.Connection, key: int) -> list[Calls]:
     numbers = {number for row in rows for number in row[1:5] if number is not None}
     texts = _texts(connection, sorted(numbers))
     return [
-        Calls(row[0], texts[row[1]], *(texts.get(number) for number in row[2:5]), *row[5:8]) for row in rows
+        Calls(row[0], texts[row[1]], texts.get(row[2]), texts.get(row[3]), texts.get(row[4]), *row[5:8])
+        for row in rows
     ]
 
 

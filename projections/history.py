@@ -131,34 +131,27 @@ class History:
 
     def entity(self, account_id: str, kind: str, name: str, at: int) -> dict[str, Any] | None:
         """The entity of that name, ARN or unique id at a time; None where there was none."""
-        found = None
-        for one in self.named(account_id, kind, name):
-            for version in one:
-                if version.since <= at:
-                    current = version
-                else:
-                    break
-            else:
-                current = one[-1]
-            if one[0].since <= at and current.document is not None and _called(current, name):
-                found = current.document
-        return found
+        v, e = versions.c, entities.c
+        with self.log.engine.connect() as connection:
+            ids = list(connection.scalars(_ids(_number(connection, account_id), kind, name)))
+            for entity in ids:
+                query = (
+                    sa.select(versions, e.kind, e.unique_id)
+                    .join(entities, e.id == v.entity)
+                    .where(v.entity == entity, v.since <= at)
+                    .order_by(v.since.desc(), v.step.desc())
+                    .limit(1)
+                )
+                row = connection.execute(query).first()
+                if row is not None and row.document is not None and _called(_version(row), name):
+                    return _version(row).document
+        return None
 
     def named(self, account_id: str, kind: str, name: str) -> list[list[Version]]:
         """Every entity that ever had the name (or has the ARN or unique id), with all its versions."""
         with self.log.engine.connect() as connection:
-            account = _number(connection, account_id)
             e, v = entities.c, versions.c
-            short = name.rsplit("/", 1)[-1] if name.startswith("arn:") else name
-            ids = (
-                sa.select(e.id)
-                .where(e.account == account, e.kind == kind, e.unique_id == name)
-                .union(
-                    sa.select(e.id)
-                    .join(versions, v.entity == e.id)
-                    .where(v.account == account, v.folded_name == short.casefold(), e.kind == kind)
-                )
-            )
+            ids = _ids(_number(connection, account_id), kind, name)
             query = (
                 sa.select(versions, e.kind, e.unique_id)
                 .join(entities, e.id == v.entity)
@@ -230,6 +223,18 @@ class History:
                 )
                 found.extend(_version(row) for row in connection.execute(query))
         return found
+
+
+def _ids(account: int, kind: str, name: str) -> sa.CompoundSelect[int]:
+    """The entities that ever had the name, or have the ARN or unique id."""
+    e, v = entities.c, versions.c
+    short = name.rsplit("/", 1)[-1] if name.startswith("arn:") else name
+    return sa.union(
+        sa.select(e.id).where(e.account == account, e.kind == kind, e.unique_id == name),
+        sa.select(v.entity)
+        .join(entities, e.id == v.entity)
+        .where(v.account == account, v.folded_name == short.casefold(), e.kind == kind),
+    )
 
 
 def _at(connection: sa.Connection, account: int, at: int) -> Iterator[tuple[str, str, bytes]]:

@@ -14,6 +14,11 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from api.demo.incident import Incident, write_incident
+from api.snapshots import import_snapshot
+from ledger.intake.importer import import_paths
+from ledger.log import Log, open_engine
+from ledger.record import parse_time
 from tests.postgres_server import NoPostgres, PostgresServer, existing_server, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,3 +77,21 @@ def real_logs() -> Path:
     if not folder.is_dir():
         absent(f"there are no recorded logs in {folder}; IAM_LEDGER_TEST_LOGS can name another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def incident(tmp_path_factory: pytest.TempPathFactory) -> Incident:
+    """The bundled incident: its CloudTrail files, the snapshot before it, and its truth."""
+    return write_incident(tmp_path_factory.mktemp("incident"))
+
+
+@pytest.fixture(scope="session")
+def incident_ledger(incident: Incident, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite ledger that the incident was imported into. Read it, or copy it first."""
+    path = tmp_path_factory.mktemp("ledger") / "incident.sqlite"
+    log = Log(open_engine(str(path), create=True))
+    import_snapshot(log, incident.snapshot, taken_at=parse_time(incident.snapshot_at))
+    import_snapshot(log, incident.snapshot, taken_at=parse_time(incident.snapshot_at))
+    import_paths(log, [incident.logs])
+    log.engine.dispose()
+    return path

@@ -303,6 +303,8 @@ _NO_PARTS: frozenset[tuple[Part, str]] = frozenset()
 def _parts(entity: Entity | None) -> frozenset[tuple[Part, str]]:
     if not isinstance(entity, User | Settings):
         return _NO_PARTS
+    if not (entity.access_keys or entity.mfa_devices or entity.credentials):
+        return _NO_PARTS
     return frozenset(
         (
             *((Part.ACCESS_KEY, key_id) for key_id in entity.access_keys),

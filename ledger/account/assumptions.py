@@ -25,13 +25,13 @@ class Reason(StrEnum):
 
     @property
     def severity(self) -> int:
-        """How far the fold strayed; of two orders of a second the one that strays less is believed."""
-        return _SEVERITY.get(self, 2)
+        """How far from what is likely an order of events leads; 0 where another order would change nothing."""
+        return _SEVERITY.get(self, 0)
 
 
-# A grant whose removal no record shows is a hole in the log, whatever the order. A second creation of one
-# name is the least likely: between the two there must have been a deletion, perhaps in this very second.
-_SEVERITY = {Reason.LATER: 1, Reason.CASCADE: 1, Reason.UNSEEN_DELETION: 3}
+# A grant whose removal no record shows is a hole in the log, and there are many. A second creation of one name is
+# the least likely: between the two there must have been a deletion, perhaps in this very second.
+_SEVERITY = {Reason.CASCADE: 1, Reason.ABSENT: 2, Reason.UNSEEN_CREATION: 2, Reason.UNSEEN_DELETION: 3}
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,9 +133,10 @@ class _Second:
                 self._waiting[key] = (NOT_TRIED, change)
                 continue
             after = evolve(self._account.settled(), change)
-            if not after.noted:
+            severity = max((assumption.reason.severity for assumption in after.noted), default=0)
+            if severity == 0:
                 return change, after
-            self._waiting[key] = (max(it.reason.severity for it in after.noted), change)
+            self._waiting[key] = (severity, change)
             if key[0] == Rank.CREATE:
                 self._held[key] = _names(change)
         return None

@@ -75,10 +75,10 @@ def import_account_snapshot(account: Account, change: Change) -> Account:
 
 
 def _policies_in_use(snapshot: Snapshot) -> set[str]:
-    attached = [*snapshot.groups, *snapshot.users, *snapshot.roles]
-    bounded = [holder.boundary for holder in (*snapshot.users, *snapshot.roles)]
-    arns = {arn for holder in attached for arn in holder.attached}
-    return arns | {boundary.policy_arn for boundary in bounded if boundary is not None}
+    attached = [it.attached for listed in (snapshot.users, snapshot.groups, snapshot.roles) for it in listed]
+    boundaries = [it.boundary for it in snapshot.users] + [it.boundary for it in snapshot.roles]
+    arns = {arn for policies in attached for arn in policies}
+    return arns | {boundary.policy_arn for boundary in boundaries if boundary is not None}
 
 
 def _only(account: Account, snapshot: Snapshot, position: int) -> Account:

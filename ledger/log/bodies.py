@@ -8,20 +8,24 @@ the rest is compressed with a trained zstd dictionary. Anything unusual is kept 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from hashlib import sha256
-from typing import Any, Final
+from types import EllipsisType
+from typing import Any, Final, NamedTuple
 
 import orjson
 import zstandard
 
 from ledger.record import Record, canonical, format_time
 
+# A layout is WHOLE, or SPLIT with any of the marks.
 WHOLE: Final = 0
 SPLIT: Final = 1
+REQUEST_UUID: Final = 2  # the body begins with the 16 bytes of requestID, a UUID
+REQUEST_HEX: Final = 4  # … with the 8 bytes of requestID, 16 digits as S3 writes them
+USUAL_HOST: Final = 8  # tlsDetails names the host that source and region give
+LAYOUT_BITS: Final = 4
 
 FRAME_MEMBERS: Final = (
     "eventSource",
@@ -38,25 +42,18 @@ FRAME_MEMBERS: Final = (
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 65_536
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+HEX = re.compile(r"[0-9A-F]{16}")
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)  # as `format_time` writes it
+SIGN_IN: Final = "AwsConsoleSignIn"
+HOST: Final = "clientProvidedHostHeader"
 
+# The frame's members in order; `...` stands for one that the record does not have: `null` is a value, this is not.
 FrameKey = tuple[Any, ...]
+_FRAME_TYPES: Final = frozenset({str, bool, EllipsisType})
 
 
-class _Absent:
-    """Stands for a member that the record does not have; `null` is a value, this is not."""
-
-    def __repr__(self) -> str:
-        return "absent"
-
-
-_ABSENT: Final = _Absent()
-_FRAME_TYPES: Final = frozenset({str, bool, _Absent})
-
-
-@dataclass(slots=True)
-class Parts:
-    """A record taken apart. `began`, `key`, `address` and `agent` are None where they are not columns."""
+class Parts(NamedTuple):
+    """A record taken apart. `key`, `began`, `address` and `agent` are None where they are not columns."""
 
     layout: int
     frame: FrameKey
@@ -66,64 +63,69 @@ class Parts:
     address: str | None
     agent: str | None
     error: str | None
+    prefix: bytes  # of the body, before what is compressed
     rest: bytes
 
 
 def split(record: Record, canonical_record: bytes) -> Parts:
     """Take a record apart. `join` gives the same record back."""
     document = record.document
-    get = document.get
-    frame: FrameKey = (
-        get("eventSource", _ABSENT),
-        get("eventName", _ABSENT),
-        get("awsRegion", _ABSENT),
-        get("errorCode", _ABSENT),
-        get("eventVersion", _ABSENT),
-        get("eventType", _ABSENT),
-        get("eventCategory", _ABSENT),
-        get("readOnly", _ABSENT),
-        get("managementEvent", _ABSENT),
-        get("recipientAccountId", _ABSENT),
-    )
-    layout = SPLIT
-    if not all(map(_FRAME_TYPES.__contains__, map(type, frame))):
-        layout = WHOLE
-        frame = tuple([v if type(v) in _FRAME_TYPES else _ABSENT for v in frame])
-    stamp = get("eventTime")
-    if not STAMP.fullmatch(stamp) or not UUID.fullmatch(record.event_id):  # type: ignore[arg-type]
-        layout = WHOLE
-    address, agent = get("sourceIPAddress"), get("userAgent")
-    if type(address) is not str or "\x00" in address:
-        address = None
-    if type(agent) is not str or "\x00" in agent:
-        agent = None
-    error = get("errorCode")
-    if type(error) is not str or not error:
-        error = None if record.succeeded else "Failure"
-    elif "\x00" in error:
-        error = error.replace("\x00", "\ufffd")
-    identity = get("userIdentity")
-    if type(identity) is not dict:
-        layout = WHOLE
-        identity = {}
-    template, key, began = _split_identity(canonical(identity))
-    if layout == WHOLE:
-        return Parts(WHOLE, frame, template, key, began, address, agent, error, canonical_record)
     rest = document.copy()
     take = rest.pop
-    for member in FRAME_MEMBERS:
-        take(member, None)
-    del rest["eventID"], rest["eventTime"], rest["userIdentity"]
-    if address is not None:
-        del rest["sourceIPAddress"]
-    if agent is not None:
-        del rest["userAgent"]
-    return Parts(SPLIT, frame, template, key, began, address, agent, error, canonical(rest))
+    frame: FrameKey = (
+        take("eventSource", ...),
+        take("eventName", ...),
+        take("awsRegion", ...),
+        take("errorCode", ...),
+        take("eventVersion", ...),
+        take("eventType", ...),
+        take("eventCategory", ...),
+        take("readOnly", ...),
+        take("managementEvent", ...),
+        take("recipientAccountId", ...),
+    )
+    # Only these types: 1 and True are one key of a dictionary and two JSON texts.
+    usual = _FRAME_TYPES.issuperset(map(type, frame))
+    if not usual:
+        frame = tuple([v if type(v) in _FRAME_TYPES else ... for v in frame])
+    address = take("sourceIPAddress", ...)
+    agent = take("userAgent", ...)
+    if type(address) is not str or "\x00" in address:
+        if address is not ...:
+            rest["sourceIPAddress"] = address
+        address = None
+    if type(agent) is not str or "\x00" in agent:
+        if agent is not ...:
+            rest["userAgent"] = agent
+        agent = None
+    error = frame[3]
+    if type(error) is not str or not error:
+        error = "Failure" if frame[5] == SIGN_IN and not record.succeeded else None
+    elif "\x00" in error:
+        error = error.replace("\x00", "\ufffd")
+    identity = take("userIdentity", None)
+    if type(identity) is not dict:
+        usual, identity = False, {}
+    template, key, began = _split_identity(canonical(identity))
+    if (
+        not usual
+        or not STAMP.fullmatch(take("eventTime"))
+        or not UUID.fullmatch(record.event_id)
+        or take("eventID", None) != record.event_id
+    ):
+        return Parts(WHOLE, frame, template, key, began, address, agent, error, b"", canonical_record)
+    layout, prefix = _take_request_id(rest)
+    tls = rest.get("tlsDetails")
+    if type(tls) is dict and (host := _usual_host(frame[0], frame[2])) is not None and tls.get(HOST) == host:
+        rest["tlsDetails"] = {name: value for name, value in tls.items() if name != HOST}
+        layout |= USUAL_HOST
+    return Parts(layout, frame, template, key, began, address, agent, error, prefix, canonical(rest))
 
 
 def join(
+    layout: int,
     *,
-    frame: dict[str, Any],
+    frame: Mapping[str, Any],
     identity: bytes,
     event_id: str,
     seconds: int,
@@ -131,10 +133,13 @@ def join(
     began: int | None,
     address: str | None,
     agent: str | None,
+    prefix: bytes,
     rest: bytes,
 ) -> dict[str, Any]:
     """Put a split record together again."""
     document: dict[str, Any] = orjson.loads(rest)
+    if layout & USUAL_HOST:
+        document["tlsDetails"][HOST] = _usual_host(frame["eventSource"], frame["awsRegion"])
     document.update(frame)
     user: dict[str, Any] = orjson.loads(identity)
     if key is not None:
@@ -148,59 +153,59 @@ def join(
         document["sourceIPAddress"] = address
     if agent is not None:
         document["userAgent"] = agent
+    if layout & REQUEST_UUID:
+        document["requestID"] = _uuid(prefix.hex())
+    elif layout & REQUEST_HEX:
+        document["requestID"] = prefix.hex().upper()
     return document
 
 
+def prefix_bytes(layout: int) -> int:
+    """How many bytes of a body stand before what is compressed."""
+    return 16 if layout & REQUEST_UUID else 8 if layout & REQUEST_HEX else 0
+
+
 def frame_document(frame: FrameKey) -> dict[str, Any]:
-    return {member: value for member, value in zip(FRAME_MEMBERS, frame, strict=True) if value is not _ABSENT}
-
-
-def event_number(event_id: str) -> tuple[int, bytes]:
-    """An event id as 32 bits to index and 12 bytes more: the UUID itself, or a hash of an id that is none."""
-    if UUID.fullmatch(event_id):
-        raw = bytes.fromhex(event_id.replace("-", ""))
-    else:
-        raw = sha256(event_id.encode()).digest()[:16]
-    return int.from_bytes(raw[:4], signed=True), raw[4:]
+    return {member: value for member, value in zip(FRAME_MEMBERS, frame, strict=True) if value is not ...}
 
 
 def event_id_of(head: int, tail: bytes) -> str:
-    digits = head.to_bytes(4, signed=True).hex() + tail.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return _uuid(head.to_bytes(4, signed=True).hex() + tail.hex())
 
 
 @lru_cache(maxsize=16_384)
 def exact_time(stamp: str) -> int | None:
     """Seconds since 1970 where `format_time` gives the very same text back, else None."""
-    if not STAMP.fullmatch(stamp):
-        return None
     try:
         seconds = int(datetime.fromisoformat(stamp).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return seconds if seconds >= 0 else None
+    return seconds if seconds >= 0 and format_time(seconds) == stamp else None
 
 
 class Compression:
     """Compresses with the newest dictionary and reads what any of them wrote."""
 
-    def __init__(self) -> None:
+    def __init__(self, dictionaries: Mapping[int, bytes] | None = None) -> None:
         self.newest = 0
-        self._compressors: dict[int, zstandard.ZstdCompressor] = {0: _compressor(None)}
-        self._decompressors: dict[int, zstandard.ZstdDecompressor] = {0: zstandard.ZstdDecompressor()}
+        self._compress = _compressor(None).compress
+        self._decompressors = {0: _decompressor(None)}
+        for number, content in (dictionaries or {}).items():
+            self.add(number, content)
 
     def add(self, number: int, content: bytes) -> None:
         trained = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
-        trained.precompute_compress(level=LEVEL)
-        self._compressors[number] = _compressor(trained)
-        self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=trained)
-        self.newest = max(self.newest, number)
+        self._decompressors[number] = _decompressor(trained)
+        if number > self.newest:
+            trained.precompute_compress(compression_params=PARAMETERS)
+            self._compress = _compressor(trained).compress
+            self.newest = number
 
     def knows(self, number: int) -> bool:
         return number in self._decompressors
 
     def compress(self, raw: bytes) -> bytes:
-        return self._compressors[self.newest].compress(raw)
+        return self._compress(raw)
 
     def decompress(self, number: int, packed: bytes) -> bytes:
         return self._decompressors[number].decompress(packed)
@@ -214,14 +219,48 @@ def train_dictionary(samples: Sequence[bytes]) -> bytes | None:
         return None
 
 
+# Without the four bytes that would tell a file of its own from something else.
+PARAMETERS: Final = zstandard.ZstdCompressionParameters.from_level(
+    LEVEL,
+    format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+    write_checksum=False,
+    write_content_size=True,
+    write_dict_id=False,
+)
+
+
 def _compressor(trained: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdCompressor:
-    return zstandard.ZstdCompressor(
-        level=LEVEL,
-        dict_data=trained,
-        write_checksum=False,
-        write_content_size=True,
-        write_dict_id=False,
-    )
+    return zstandard.ZstdCompressor(dict_data=trained, compression_params=PARAMETERS)
+
+
+def _decompressor(trained: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(dict_data=trained, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+
+
+def _take_request_id(rest: dict[str, Any]) -> tuple[int, bytes]:
+    """Most requestIDs are random digits in one of two forms, which are half as long as bytes."""
+    told = rest.get("requestID")
+    if type(told) is str:
+        if len(told) == 36:
+            if UUID.fullmatch(told):
+                del rest["requestID"]
+                return SPLIT | REQUEST_UUID, bytes.fromhex(told.replace("-", ""))
+        elif len(told) == 16 and HEX.fullmatch(told):
+            del rest["requestID"]
+            return SPLIT | REQUEST_HEX, bytes.fromhex(told)
+    return SPLIT, b""
+
+
+@lru_cache(maxsize=4_096)
+def _usual_host(source: Any, region: Any) -> str | None:
+    """`kms.amazonaws.com`, `eu-west-1` → `kms.eu-west-1.amazonaws.com`."""
+    if type(source) is str and type(region) is str and source.endswith(".amazonaws.com"):
+        return f"{source[: -len('.amazonaws.com')]}.{region}.amazonaws.com"
+    return None
+
+
+def _uuid(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 @lru_cache(maxsize=65_536)

@@ -15,7 +15,7 @@ from ledger.log.schema import accounts
 
 SQLITE_SOUND = (3, 51, 3)  # earlier ones have the WAL-reset bug: sqlite.org/wal.html#walresetbug
 BUSY_SECONDS = 60
-PAGE_BYTES = 16384
+PAGE_BYTES = 8192
 SCHEMA = "0001"  # the newest migration
 
 
@@ -40,9 +40,13 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
     shown = parsed.render_as_string(hide_password=True)
     try:
         version = _schema_version(engine)
+        if version is None and not create:
+            raise LedgerUnavailable(f"there is no ledger at {shown}; `iam-ledger import` makes one")
+        if version is not None and version > SCHEMA:
+            raise LedgerUnavailable(
+                f"{shown} was made by a newer iam-ledger (schema {version}, not {SCHEMA})"
+            )
         if version != SCHEMA:
-            if version is None and not create:
-                raise LedgerUnavailable(f"there is no ledger at {shown}; `iam-ledger import` makes one")
             migrate(engine)
     except OperationalError as error:
         raise LedgerUnavailable(f"cannot open {shown}: {str(error.orig).splitlines()[0]}") from error
@@ -70,8 +74,9 @@ def _parse(url: str) -> sa.URL:
         url = f"sqlite:///{url}"
     try:
         return sa.make_url(url)
-    except ArgumentError as error:
-        raise LedgerUnavailable(f"{url!r} is not a database URL") from error
+    except (ArgumentError, ValueError) as error:
+        kind = url.partition("://")[0]  # the rest may hold a password
+        raise LedgerUnavailable(f"{kind}://… is not a database URL") from error
 
 
 def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
@@ -99,8 +104,9 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute("PRAGMA cache_size = -131072")
-        cursor.execute("PRAGMA mmap_size = 1073741824")
+        cursor.execute("PRAGMA mmap_size = 17179869184")
         cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.execute("PRAGMA wal_autocheckpoint = 8192")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -1,39 +1,44 @@
 """The numbers of what repeats: identities, frames and strings are kept once and named by number.
 
 Writers of new names take turns (a lock on PostgreSQL; SQLite has one writer anyway), so that one name never gets
-two numbers. What was learned in a transaction is remembered only once that has committed.
+two numbers, and numbers are given in the order in which they are committed. What was learned in a transaction is
+forgotten where that fails.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
-from typing import Any
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 import orjson
 import sqlalchemy as sa
 
-from ledger.log.bodies import FrameKey, Parts, frame_document
+from ledger.log.bodies import FrameKey, frame_document
+from ledger.log.preparation import Prepared
+from ledger.log.rows import Row, among, insert_rows
 from ledger.log.schema import Kind, frames, identities, principals, strings
 from ledger.record import INSIGHT, action_of, canonical, is_read_only, read_identity
 
 REMEMBERED_MAX = 300_000
-LOOK_UP_MAX = 5_000
+NAME_MAX = (
+    640  # characters of a principal's name or ARN; AWS's are shorter, and PostgreSQL's indexes have a limit
+)
 LOCK = 7240016702
 
 
-@dataclass(frozen=True, slots=True)
-class FrameName:
+Key = TypeVar("Key")
+
+
+class FrameName(NamedTuple):
     id: int
     action: int
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityName:
+class IdentityName(NamedTuple):
     id: int
     principal: int
     pseudonym: bytes
@@ -43,184 +48,151 @@ class Names:
     """Numbers for the parts of records, from memory or the database; new ones are made."""
 
     def __init__(self) -> None:
-        self.strings: dict[tuple[int, str], int] = {}
+        self.strings: dict[Kind, dict[str | None, int | None]] = {kind: {} for kind in Kind}
         self.frames: dict[FrameKey, FrameName] = {}
         self.identities: dict[bytes, IdentityName] = {}
+        self._forget_all()
+        self._learned = False
         self._locked = False
 
     @contextmanager
     def in_transaction(self) -> Iterator[None]:
         """Around a transaction: where it fails, the numbers learned in it were never given."""
-        self._locked = False
-        for memory in (self.strings, self.frames, self.identities):
-            if len(memory) > REMEMBERED_MAX:
-                memory.clear()
+        self._learned = self._locked = False
+        sizes = map(len, (*self.strings.values(), self.frames, self.identities))  # type: ignore[arg-type]
+        if max(sizes) > REMEMBERED_MAX:
+            self._forget_all()
         try:
             yield
         except BaseException:
-            self.strings.clear()
-            self.frames.clear()
-            self.identities.clear()
+            if self._learned:
+                self._forget_all()
             raise
 
-    def learn(
-        self,
-        connection: sa.Connection,
-        parts: Iterable[Parts],
-        resources: Iterable[str],
-        origins: Iterable[str],
-    ) -> None:
+    def learn(self, connection: sa.Connection, batch: Sequence[Prepared]) -> None:
         """See to it that everything in a batch has its number in `strings`, `frames` and `identities`."""
-        texts: set[tuple[int, str]] = set()
-        new_frames: set[FrameKey] = set()
-        new_identities: set[bytes] = set()
-        known = self.strings
-        for part in parts:
-            if part.frame not in self.frames:
-                new_frames.add(part.frame)
-            if part.identity not in self.identities:
-                new_identities.add(part.identity)
-            for kind, text in (
-                (_KEY, part.key),
-                (_ADDRESS, part.address),
-                (_AGENT, part.agent),
-                (_ERROR, part.error),
-            ):
-                if text is not None and (kind, text) not in known:
-                    texts.add((kind, text))
-        texts.update((_RESOURCE, text) for text in resources if (_RESOURCE, text) not in known)
-        texts.update((_ORIGIN, text) for text in origins if (_ORIGIN, text) not in known)
-        for frame in new_frames:
-            texts.add((_ACTION, _action_of(frame)))
-        texts = {text for text in texts if text not in known}
-        if texts:
-            self._learn_strings(connection, texts)
+        new_frames = {one.frame for one in batch} - self.frames.keys()
+        new_identities = {one.identity for one in batch} - self.identities.keys()
+        for kind, texts in (
+            (Kind.KEY, {one.key for one in batch}),
+            (Kind.ADDRESS, {one.address for one in batch}),
+            (Kind.AGENT, {one.agent for one in batch}),
+            (Kind.ERROR, {one.error for one in batch}),
+            (Kind.RESOURCE, set(chain.from_iterable([one.resources for one in batch]))),
+            (Kind.ACTION, {_action_of(frame) for frame in new_frames}),
+        ):
+            missing = texts - self.strings[kind].keys()
+            if missing:
+                self._learn_strings(connection, kind, [text for text in missing if text is not None])
         if new_frames:
             self._learn_frames(connection, new_frames)
         if new_identities:
             self._learn_identities(connection, new_identities)
 
-    def _lock(self, connection: sa.Connection) -> None:
-        if not self._locked and connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-        self._locked = True
+    def _forget_all(self) -> None:
+        for texts in self.strings.values():
+            texts.clear()
+            texts[None] = None
+        self.frames.clear()
+        self.identities.clear()
 
-    def _learn_strings(self, connection: sa.Connection, texts: set[tuple[int, str]]) -> None:
-        by_kind: dict[int, list[str]] = {}
-        for kind, text in texts:
-            by_kind.setdefault(kind, []).append(text)
-        for kind, members in by_kind.items():
-            rows = self._ensure(
-                connection,
-                strings,
-                [text.encode() for text in members],
-                partial(_string_row, kind),
-                content="text",
-                where=strings.c.kind == kind,
-            )
-            for raw, row in rows.items():
-                self.strings[kind, raw.decode()] = row["id"]
+    def _learn_strings(self, connection: sa.Connection, kind: Kind, texts: Collection[str]) -> None:
+        number = int(kind)
+        rows = self._ensure(
+            connection,
+            strings,
+            {text.encode(): text for text in texts},
+            lambda id, digest, text: (id, number, digest, text),
+            where=strings.c.kind == number,
+        )
+        known = self.strings[kind]
+        for text, row in rows.items():
+            known[text] = row[0]
 
-    def _learn_frames(self, connection: sa.Connection, keys: set[FrameKey]) -> None:
-        by_document = {canonical(frame_document(key)): key for key in keys}
+    def _learn_frames(self, connection: sa.Connection, keys: Iterable[FrameKey]) -> None:
+        actions = self.strings[Kind.ACTION]
 
-        def row(raw: bytes) -> dict[str, Any]:
-            document = orjson.loads(raw)
-            return {
-                "action": self.strings[_ACTION, _action_of(by_document[raw])],
-                "read_only": is_read_only(document),
-                "document": raw,
-            }
+        def row(id: int, digest: int, key: FrameKey) -> Row:
+            document = frame_document(key)
+            return id, digest, actions[_action_of(key)], is_read_only(document), canonical(document)
 
-        rows = self._ensure(connection, frames, list(by_document), row)
-        for raw, key in by_document.items():
-            self.frames[key] = FrameName(rows[raw]["id"], rows[raw]["action"])
+        rows = self._ensure(connection, frames, {canonical(frame_document(key)): key for key in keys}, row)
+        for key, found in rows.items():
+            self.frames[key] = FrameName(id=found[0], action=found[2])
 
-    def _learn_identities(self, connection: sa.Connection, templates: set[bytes]) -> None:
+    def _learn_identities(self, connection: sa.Connection, templates: Iterable[bytes]) -> None:
         read = {template: read_identity(orjson.loads(template)) for template in templates}
-        natural = {
-            template: canonical(
-                {
-                    member: storable(told) if (told := getattr(identity, member)) is not None else None
-                    for member in ("kind", "account_id", "unique_id", "arn", "name")
-                }
+        told = {
+            template: tuple(
+                _shown(value) if (value := getattr(identity, member)) is not None else None
+                for member in ("kind", "account_id", "unique_id", "arn", "name")
             )
             for template, identity in read.items()
         }
         people = self._ensure(
             connection,
             principals,
-            sorted(set(natural.values())),
-            lambda raw: {**orjson.loads(raw), "pseudonym": os.urandom(16)},
-            content=None,
+            {_natural(parts): parts for parts in told.values()},
+            lambda id, digest, parts: (id, digest, *parts, os.urandom(16)),
+            content=lambda row: _natural(row[2:7]),
         )
         rows = self._ensure(
             connection,
             identities,
-            list(templates),
-            lambda raw: {
-                "principal": people[natural[raw]]["id"],
-                "session_arn": storable(read[raw].session_arn or "") or None,
-                "document": raw,
-            },
+            {template: template for template in read},
+            lambda id, digest, template: (
+                id,
+                digest,
+                people[told[template]][0],
+                _shown(read[template].session_arn or "") or None,
+                template,
+            ),
         )
-        for template in templates:
-            person = people[natural[template]]
-            self.identities[template] = IdentityName(
-                rows[template]["id"], person["id"], bytes(person["pseudonym"])
-            )
+        for template, found in rows.items():
+            person = people[told[template]]
+            self.identities[template] = IdentityName(found[0], person[0], bytes(person[7]))
 
     def _ensure(
         self,
         connection: sa.Connection,
         table: sa.Table,
-        contents: Sequence[bytes],
-        row: Callable[[bytes], dict[str, Any]],
+        contents: Mapping[bytes, Key],
+        make: Callable[[int, int, Key], Row],
         *,
-        content: str | None = "document",
+        content: Callable[[Row], bytes] | None = None,
         where: sa.ColumnElement[bool] | None = None,
-    ) -> dict[bytes, Mapping[str, Any]]:
+    ) -> dict[Key, Row]:
         """The row of each content, found by its digest or made."""
-        digests = {digest(raw): raw for raw in contents}
-        if len(digests) < len(contents):
+        self._learned = True
+        wanted = {digest(raw): raw for raw in contents}
+        if len(wanted) < len(contents):
             raise DigestCollision(f"two {table.name} of one batch share a 64-bit digest")
-        found = self._look_up(connection, table, digests, content, where)
-        missing = {number: raw for number, raw in digests.items() if raw not in found}
-        if missing:
-            self._lock(connection)
+        content = content or _last_column
+        found = _look_up(connection, table, wanted, content, where)
+        missing = wanted.keys() - found.keys()
+        if missing and self._take_turn(connection):
             # somebody else may have made them while we waited for our turn
-            found.update(self._look_up(connection, table, missing, content, where))
-            rows = [
-                {"digest": number, **row(raw)} for number, raw in sorted(missing.items()) if raw not in found
+            found |= _look_up(
+                connection, table, {number: wanted[number] for number in missing}, content, where
+            )
+            missing -= found.keys()
+        if missing:
+            newest = connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
+            made = [
+                make(newest + index, number, contents[wanted[number]])
+                for index, number in enumerate(missing, start=1)
             ]
-            if rows:
-                connection.execute(table.insert(), rows)
-            found.update(self._look_up(connection, table, missing, content, where))
-        return found
+            insert_rows(connection, table, made)
+            found |= zip(missing, made, strict=True)
+        return {contents[wanted[number]]: row for number, row in found.items()}
 
-    @staticmethod
-    def _look_up(
-        connection: sa.Connection,
-        table: sa.Table,
-        digests: Mapping[int, bytes],
-        content: str | None,
-        where: sa.ColumnElement[bool] | None,
-    ) -> dict[bytes, Mapping[str, Any]]:
-        wanted = list(digests)
-        found: dict[bytes, Mapping[str, Any]] = {}
-        for start in range(0, len(wanted), LOOK_UP_MAX):
-            query = sa.select(table).where(table.c.digest.in_(wanted[start : start + LOOK_UP_MAX]))
-            if where is not None:
-                query = query.where(where)
-            for found_row in connection.execute(query).mappings():
-                raw = digests[found_row["digest"]]
-                if content is not None:
-                    kept = found_row[content]
-                    kept = kept.encode() if isinstance(kept, str) else bytes(kept)
-                    if kept != raw:
-                        raise DigestCollision(f"{table.name}: {raw[:80]!r} and {kept[:80]!r} share a digest")
-                found[raw] = dict(found_row)
-        return found
+    def _take_turn(self, connection: sa.Connection) -> bool:
+        """Whether there was a turn to wait for."""
+        if self._locked or connection.dialect.name != "postgresql":
+            return False
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        self._locked = True
+        return True
 
 
 class DigestCollision(RuntimeError):
@@ -228,19 +200,7 @@ class DigestCollision(RuntimeError):
 
 
 def digest(content: bytes) -> int:
-    return int.from_bytes(blake2b(content, digest_size=8).digest(), signed=True)
-
-
-def _string_row(kind: int, raw: bytes) -> dict[str, Any]:
-    return {"kind": kind, "text": raw.decode()}
-
-
-def _action_of(frame: FrameKey) -> str:
-    document = frame_document(frame)
-    source, name = document.get("eventSource"), document.get("eventName")
-    if isinstance(source, str) and isinstance(name, str):
-        return storable(action_of(source, name))
-    return INSIGHT
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
 def storable(text: str) -> str:
@@ -248,5 +208,47 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
 
-_ACTION, _ERROR, _ADDRESS = int(Kind.ACTION), int(Kind.ERROR), int(Kind.ADDRESS)
-_AGENT, _KEY, _RESOURCE, _ORIGIN = int(Kind.AGENT), int(Kind.KEY), int(Kind.RESOURCE), int(Kind.ORIGIN)
+def _look_up(
+    connection: sa.Connection,
+    table: sa.Table,
+    wanted: Mapping[int, bytes],
+    content: Callable[[Row], bytes],
+    where: sa.ColumnElement[bool] | None,
+) -> dict[int, Row]:
+    query = sa.select(table).where(among(connection, table.c.digest, wanted.keys()))
+    if where is not None:
+        query = query.where(where)
+    found: dict[int, Row] = {}
+    for row in connection.execute(query):
+        kept = content(row)
+        if kept != wanted[row.digest]:
+            raise DigestCollision(
+                f"{table.name}: {kept[:80]!r} and {wanted[row.digest][:80]!r} share a digest"
+            )
+        found[row.digest] = row
+    return found
+
+
+def _last_column(row: Row) -> bytes:
+    kept = row[-1]
+    return kept.encode() if isinstance(kept, str) else bytes(kept)
+
+
+def _natural(principal: Row) -> bytes:
+    """What tells one principal from another: kind, account, unique id, ARN and name."""
+    kind, account_id, unique_id, arn, name = principal
+    return canonical(
+        {"kind": kind, "account_id": account_id, "unique_id": unique_id, "arn": arn, "name": name}
+    )
+
+
+def _shown(text: str) -> str:
+    """A name as it is indexed: whole, but for what no AWS name is."""
+    return storable(text[:NAME_MAX])
+
+
+def _action_of(frame: FrameKey) -> str:
+    source, name = frame[0], frame[1]
+    if isinstance(source, str) and isinstance(name, str) and source and name:
+        return storable(action_of(source, name))
+    return INSIGHT

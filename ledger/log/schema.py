@@ -23,7 +23,7 @@ accounts = sa.Table(
 principals = sa.Table(
     "principals",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("digest", sa.BigInteger, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("account_id", sa.Text),
@@ -37,7 +37,7 @@ principals = sa.Table(
 identities = sa.Table(
     "identities",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("digest", sa.BigInteger, nullable=False, unique=True),
     sa.Column("principal", sa.Integer, sa.ForeignKey("principals.id"), nullable=False, index=True),
     sa.Column("session_arn", sa.Text, index=True),
@@ -48,7 +48,7 @@ identities = sa.Table(
 frames = sa.Table(
     "frames",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("digest", sa.BigInteger, nullable=False, unique=True),
     sa.Column("action", sa.Integer, nullable=False, index=True),
     sa.Column("read_only", sa.Boolean, nullable=False),
@@ -66,13 +66,12 @@ class Kind(enum.IntEnum):
     AGENT = 4
     KEY = 5
     RESOURCE = 6
-    ORIGIN = 7
 
 
 strings = sa.Table(
     "strings",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("kind", sa.SmallInteger, nullable=False),
     sa.Column("digest", sa.BigInteger, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
@@ -87,13 +86,23 @@ dictionaries = sa.Table(
     comment="zstd dictionaries that bodies are compressed with",
 )
 
+arrivals = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("recorded_at", sa.BigInteger, nullable=False, comment="milliseconds since 1970"),
+    sa.Column(
+        "origin", sa.LargeBinary, nullable=False, comment="canonical JSON: native, or a file and its digest"
+    ),
+    comment="whence entries came: a file, or this ledger itself, from a moment on",
+)
+
 entries = sa.Table(
     "entries",
     metadata,
-    sa.Column("account", sa.Integer, sa.ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("time", sa.BigInteger, nullable=False, comment="eventTime, seconds since 1970"),
-    sa.Column("recorded_at", sa.BigInteger, nullable=False, comment="milliseconds since 1970"),
     sa.Column("event_head", sa.Integer, nullable=False, comment="the event id's first 32 bits"),
     sa.Column("event_tail", sa.LargeBinary, nullable=False),
     sa.Column("frame", sa.Integer, nullable=False),
@@ -101,14 +110,14 @@ entries = sa.Table(
     sa.Column("error", sa.Integer),
     sa.Column("identity", sa.Integer, nullable=False),
     sa.Column("principal", sa.Integer, nullable=False),
-    sa.Column("previous", sa.BigInteger, comment="position of the principal's previous entry"),
+    sa.Column("back", sa.BigInteger, comment="how many positions back the principal's previous entry is"),
     sa.Column("access_key", sa.Integer),
     sa.Column("session_began", sa.BigInteger),
     sa.Column("address", sa.Integer),
     sa.Column("agent", sa.Integer),
-    sa.Column("origin", sa.Integer, nullable=False),
-    sa.Column("layout", sa.SmallInteger, nullable=False, comment="0: the body is the whole record; 1: split"),
-    sa.Column("dictionary", sa.Integer, nullable=False),
+    sa.Column("arrival", sa.Integer, nullable=False),
+    sa.Column("lag", sa.Integer, nullable=False, comment="milliseconds from the arrival to the entry"),
+    sa.Column("coding", sa.Integer, nullable=False, comment="16 x dictionary + layout of the body"),
     sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
     sa.Column("salt", sa.LargeBinary, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -155,5 +164,13 @@ mentions = sa.Table(
     sqlite_with_rowid=False,
 )
 
-KEPT = (accounts, principals, identities, frames, strings, dictionaries, entries, tails, mentions)
-IMMUTABLE = ("entries", "mentions", "frames", "identities", "principals", "strings", "dictionaries")
+IMMUTABLE = (
+    "entries",
+    "mentions",
+    "frames",
+    "identities",
+    "principals",
+    "strings",
+    "arrivals",
+    "dictionaries",
+)

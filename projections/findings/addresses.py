@@ -23,7 +23,7 @@ class Use(NamedTuple):
     address: str
     first: int
     last: int
-    count: int
+    calls: int
 
 
 def several_addresses(evidence: Evidence) -> Iterator[Finding]:
@@ -53,7 +53,10 @@ def several_addresses(evidence: Evidence) -> Iterator[Finding]:
         if len(uses) < 2:
             continue
         firsts = [
-            evidence.entries(e.access_key == number, e.time == use.first, evidence.coming_from(use.address))[0] for use in uses
+            evidence.entries(e.access_key == number, e.time == use.first, evidence.coming_from(use.address))[
+                0
+            ]
+            for use in uses
         ]
         public = sum(is_public(use.address) for use in uses)
         identity = firsts[0].record.identity
@@ -148,5 +151,5 @@ def _told(use: Use) -> dict[str, Any]:
         "address": use.address,
         "first": format_time(use.first),
         "last": format_time(use.last),
-        "count": use.count,
+        "count": use.calls,
     }

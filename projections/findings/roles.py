@@ -63,7 +63,7 @@ def taken_from_service(evidence: Evidence) -> Iterator[Finding]:
     """
     for entry in evidence.role_openings:
         role = entry.record.request.get("roleArn")
-        service = _last_service(evidence, role, entry) if isinstance(role, str) else None
+        service = _service_before(evidence, role, entry) if isinstance(role, str) else None
         if service is not None:
             yield Finding(
                 "high",
@@ -74,7 +74,7 @@ def taken_from_service(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _last_service(evidence: Evidence, role: str, entry: Entry) -> Entry | None:
+def _service_before(evidence: Evidence, role: str, entry: Entry) -> Entry | None:
     """The first call within 24 hours before by which a service assumed the role."""
     e, m, k = entries.c, mentions.c, strings.c
     services = sa.select(principals.c.id).where(principals.c.kind == "AWSService")
@@ -178,7 +178,9 @@ def _profile_of(run: Entry) -> str | None:
 def _instances_of(run: Entry) -> list[str]:
     made = run.record.response.get("instancesSet")
     items = made.get("items") if isinstance(made, Mapping) else None
-    return [str(item["instanceId"]) for item in items or () if isinstance(item, Mapping) and "instanceId" in item]
+    return [
+        str(item["instanceId"]) for item in items or () if isinstance(item, Mapping) and "instanceId" in item
+    ]
 
 
 # -- trust and limits -------------------------------------------------------------------------------------------

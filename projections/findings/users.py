@@ -25,7 +25,9 @@ def password_set_for_another(evidence: Evidence) -> Iterator[Finding]:
         created = entry.record.action == "iam:CreateLoginProfile"
         yield Finding(
             "medium",
-            f"{user} was given a password" if created else f"The password of {user} was changed by somebody else",
+            f"{user} was given a password"
+            if created
+            else f"The password of {user} was changed by somebody else",
             user,
             [entry],
             {
@@ -56,8 +58,9 @@ def created_unusually(evidence: Evidence) -> Iterator[Finding]:
 
 
 def short_lived(evidence: Evidence) -> Iterator[Finding]:
-    """Question 33: which user was deleted soon after it was made, and what did it do? Source: Sigma's rule on
-    users created and deleted within a day, whence the 24 hours; who joins in the morning seldom leaves by evening.
+    """Question 33: which user was deleted soon after it was made, and what did it do? Source: Panther.
+
+    Soon is within 24 hours: users are made for people and for machines, who stay longer than a day.
     """
     for entry in evidence.calls("iam:CreateUser"):
         deleted = _deletion(evidence, entry)

@@ -1,0 +1,88 @@
+"""The read API as an application that any ASGI server can run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from api.admission import Admission
+from api.problems import tell_problems
+from api.reads import router
+from api.version import product_version
+from projections.investigation import Investigation
+
+DESCRIPTION = """The questions of `iam-ledger`, with the same answers as on the command line.
+
+Times in questions are RFC 3339; without a zone they are UTC; `from` belongs to the interval, `to` does not.
+A page has `next`, the cursor to send as `after` for the page that follows, until it is null."""
+
+
+def make_app(investigation: Investigation, *, token: str) -> FastAPI:
+    """Answers from one ledger to whoever bears the token; others learn nothing, not even which paths exist."""
+    app = FastAPI(
+        title="iam-ledger",
+        version=product_version(),
+        description=DESCRIPTION,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.investigation = investigation
+    app.include_router(router)
+    tell_problems(app)
+    app.add_middleware(Admission, token=token)
+
+    described: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not described:
+            described.update(_with_token(FastAPI.openapi(app)))
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _with_token(document: dict[str, Any]) -> dict[str, Any]:
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)  # the framework's own form, which is not what we answer
+            operation["responses"].update(
+                {
+                    status: {"$ref": f"#/components/responses/{name}"}
+                    for status, name in (("401", "NoToken"), ("404", "Unknown"), ("422", "BadQuestion"))
+                }
+            )
+    document["components"]["schemas"].pop("HTTPValidationError", None)
+    document["components"]["schemas"].pop("ValidationError", None)
+    document["components"]["schemas"]["Problem"] = {
+        "type": "object",
+        "required": ["title", "status"],
+        "properties": {
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"parameter": {"type": "string"}, "detail": {"type": "string"}},
+                },
+            },
+        },
+    }
+    document["components"]["responses"] = {
+        name: {
+            "description": text,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for name, text in (
+            ("NoToken", "The token is missing or wrong."),
+            ("Unknown", "The ledger knows nothing of that name."),
+            ("BadQuestion", "A parameter is unknown, or its value cannot be understood."),
+        )
+    }
+    return document

@@ -1,0 +1,83 @@
+"""From words to a question: the one place where a filter's text becomes a filter, for every face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.moments import BadTime, read_bound, read_moment
+from projections.activity import Question
+from projections.vocabulary import BadFilter
+
+LIMIT = 100
+LIMIT_MAX = 1_000
+WORDS_MAX = 2_000
+
+
+def question(**words: Any) -> Question:
+    """The question of these filters; `since` and `until` are times as people write them. Raises BadFilter."""
+    given = {name: value for name, value in words.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, str):
+            check_words(name, value)
+    since, until = interval(given.pop("since", None), given.pop("until", None))
+    if "account" in given:
+        check_account(given["account"])
+    if not 1 <= given.get("limit", LIMIT) <= LIMIT_MAX:
+        raise BadFilter("limit", f"{given['limit']} is not between 1 and {LIMIT_MAX}")
+    return Question(since=since, until=until, **given)
+
+
+def interval(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    """Both ends in seconds since 1970; the first belongs to the interval, the last does not."""
+    begin = None if since is None else bound("from", since)
+    end = None if until is None else bound("to", until)
+    if begin is not None and end is not None and begin > end:
+        raise BadFilter("from", f"{since} is after {until}")
+    return begin, end
+
+
+def moments(since: str, until: str) -> tuple[int, int]:
+    """Two times at which the account is looked at, the earlier one first."""
+    begin, end = moment("from", since), moment("to", until)
+    if begin > end:
+        raise BadFilter("from", f"{since} is after {until}")
+    return begin, end
+
+
+def bound(name: str, text: str) -> int:
+    try:
+        return read_bound(text)
+    except BadTime as error:
+        raise BadFilter(name, str(error)) from error
+
+
+def moment(name: str, text: str) -> int:
+    try:
+        return read_moment(text)
+    except BadTime as error:
+        raise BadFilter(name, str(error)) from error
+
+
+def check_account(account: str) -> str:
+    if not (account.isascii() and account.isdigit() and len(account) <= 12):
+        raise BadFilter("account", f"{account[:60]!r} is not an account id, which is twelve digits")
+    return account
+
+
+def check_words(name: str, text: str) -> str:
+    """Refuse what no database can look for."""
+    if not text.strip():
+        raise BadFilter(name, "is empty; leave it out to ask for all")
+    if len(text) > WORDS_MAX:
+        raise BadFilter(name, f"has {len(text)} characters; {WORDS_MAX} are the most")
+    if "\x00" in text or not _is_unicode(text):
+        raise BadFilter(name, f"{text[:60]!r} is not text")
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The command `iam-ledger`: what people type, and what scripts read."""

@@ -1,0 +1,115 @@
+"""The command itself: its options, its commands, and the one place where an error becomes a line and a status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer import TyperException
+
+from api.cli import accounts, events, exporting, importing, investigations, running
+from api.cli.exits import Exit, Failed, nobody_reads, say
+from api.defaults import DATABASE, DATABASE_VARIABLE
+
+app = typer.Typer(
+    name="iam-ledger",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Who did what with AWS IAM, and what the account looked like at any time.",
+)
+for room in (importing, events, accounts, investigations, exporting, running):
+    room.add_to(app)
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; whatever is wrong with the input ends in one line on standard error and a status."""
+    try:
+        try:
+            ended = app(args=list(arguments), prog_name="iam-ledger", standalone_mode=False)
+            sys.stdout.flush()
+        except Exception as error:
+            if (failed := _failed(error)) is None:
+                raise
+            say(failed)
+            return failed.code
+    except KeyboardInterrupt:
+        say("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        nobody_reads()
+        return Exit.DONE
+    return ended if isinstance(ended, int) else Exit.DONE
+
+
+def _failed(error: Exception) -> Failed | None:
+    """What the error means to whoever typed the command; None where it is a mistake of ours."""
+    match error:
+        case Failed():
+            return error
+        case TyperException():
+            if type(error).__name__ == "NoArgsIsHelpError":
+                return Failed("which command? `iam-ledger --help` lists them")
+            message = error.format_message()
+            return Failed(f"{message}; --db comes before the command" if "--db" in message else message)
+        case BrokenPipeError():
+            return None
+        case _:
+            return _failed_below(error)
+
+
+def _failed_below(error: Exception) -> Failed | None:
+    from sqlalchemy.exc import DBAPIError
+
+    from ledger.log import LedgerUnavailable
+    from projections import principals
+    from projections.investigation import UnknownName
+    from projections.vocabulary import BadFilter
+
+    match error:
+        case BadFilter():
+            return Failed(str(error))
+        case UnknownName() | principals.UnknownName():
+            return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
+        case LedgerUnavailable():
+            return Failed(str(error), Exit.UNAVAILABLE)
+        case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError"):
+            return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)
+    return None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from api.version import product_version
+
+        print(f"iam-ledger {product_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    db: Annotated[
+        str,
+        typer.Option(
+            envvar=DATABASE_VARIABLE,
+            metavar="URL",
+            help="The ledger: sqlite:///FILE, the path of an SQLite file, or postgresql://…",
+        ),
+    ] = DATABASE,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = db or DATABASE
+
+
+if __name__ == "__main__":
+    main()

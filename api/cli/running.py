@@ -1,0 +1,119 @@
+"""`serve`, `rebuild` and `demo`."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.exits import Exit, Failed, say
+from api.cli.opening import investigation
+from api.cli.printing import show
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+
+TOKEN_BYTES = 24
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (rebuild, serve, demo):
+        app.command()(command)
+
+
+def rebuild(context: typer.Context) -> None:
+    """Throw away everything that was derived from the log, and derive it again."""
+    with investigation(context) as ledger:
+        ledger.rebuild()
+    show("rebuilt")
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.", metavar="ADDRESS")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="The port; 0 for a free one.", min=0, max=65_535, metavar="PORT")
+    ] = None,
+) -> None:
+    """Answer the same questions over HTTP, under /v1, to whoever bears the token."""
+    settings = _settings()
+    if host is None and not _is_loopback(settings.host):
+        raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
+    address, given = host or settings.host, settings.token
+    token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
+    with (
+        investigation(context) as ledger,
+        _listening(address, settings.port if port is None else port) as ear,
+    ):
+        import uvicorn
+
+        from api.app import make_app
+
+        _announce(context.obj, ear, address, None if given is not None else token)
+        config = uvicorn.Config(make_app(ledger, token=token), log_level="warning", access_log=False)
+        try:
+            uvicorn.Server(config).run(sockets=[ear])
+        except KeyboardInterrupt:
+            return  # the usual way to end it
+
+
+def demo(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Keep the incident's files here.", metavar="FOLDER"),
+    ] = None,
+) -> None:
+    """Import a bundled incident into a ledger of its own, and walk through its investigation."""
+    from api.demo.walkthrough import walk_through
+
+    walk_through(folder)
+
+
+def _settings() -> Settings:
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        one = error.errors()[0]
+        name = f"IAM_LEDGER_{str(one['loc'][0]).upper()}"
+        raise Failed(f"{name}: {one['msg']}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        ear = socket.socket(family, kind, protocol)
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ear.bind(address)
+        ear.listen(128)
+    except (OSError, UnicodeError) as error:
+        raise Failed(f"cannot listen on {host} port {port}: {error}", Exit.UNAVAILABLE) from error
+    return ear
+
+
+def _announce(db: str, ear: socket.socket, host: str, token: str | None) -> None:
+    import sqlalchemy as sa
+
+    shown = sa.make_url(db).render_as_string(hide_password=True) if "://" in db else db
+    port = ear.getsockname()[1]
+    if not _is_loopback(host):
+        say(f"others can reach {host}, and the token crosses the network as it is; put TLS before it")
+    print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1")
+    print("token: the one in IAM_LEDGER_TOKEN" if token is None else f"token: {token}", flush=True)

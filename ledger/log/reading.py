@@ -1,0 +1,144 @@
+"""Rows of the database made entries again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from zstandard import ZstdError
+
+from ledger.entry import Entry, Origin
+from ledger.log.bodies import LAYOUT_BITS, WHOLE, Compression, event_id_of, join, prefix_bytes
+from ledger.log.rows import among
+from ledger.log.schema import (
+    accounts,
+    arrivals,
+    dictionaries,
+    entries,
+    frames,
+    identities,
+    principals,
+    strings,
+)
+
+REMEMBERED_MAX = 200_000
+LAYOUT_MASK = (1 << LAYOUT_BITS) - 1
+
+
+def everything() -> sa.Select[Any]:
+    """All that an entry is made from; to be narrowed by a condition on `entries` or `accounts`."""
+    return sa.select(accounts.c.account_id, entries).join(accounts, accounts.c.id == entries.c.account)
+
+
+class EntryDamaged(Exception):
+    """What the database holds of an entry can't be put together; it was not written so."""
+
+    def __init__(self, account_id: str, position: int, reason: str) -> None:
+        super().__init__(f"account {account_id}, position {position}: the entry is damaged ({reason})")
+        self.account_id, self.position = account_id, position
+
+
+class Reader:
+    """Makes entries from rows of `everything()`.
+
+    Remembers what numbers stand for; the log never changes, so nothing here grows stale.
+    """
+
+    def __init__(self, compression: Compression) -> None:
+        self.compression = compression
+        self._strings: dict[int, str] = {}
+        self._frames: dict[int, dict[str, Any]] = {}
+        self._identities: dict[int, tuple[bytes, bytes]] = {}
+        self._arrivals: dict[int, tuple[int, Origin]] = {}
+
+    def load_dictionaries(self, connection: sa.Connection) -> None:
+        for number, content in connection.execute(sa.select(dictionaries.c.id, dictionaries.c.content)):
+            if not self.compression.knows(number):
+                self.compression.add(number, bytes(content))
+
+    def entries(self, connection: sa.Connection, query: sa.Select[Any]) -> list[Entry]:
+        rows = connection.execute(query).all()
+        self._look_up(connection, rows)
+        return [self._entry(row) for row in rows]
+
+    def _entry(self, row: sa.Row[Any]) -> Entry:
+        try:
+            return self._put_together(row)
+        except (ZstdError, ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
+            raise EntryDamaged(row.account_id, row.position, f"{type(error).__name__}: {error}") from error
+
+    def _put_together(self, row: sa.Row[Any]) -> Entry:
+        dictionary, layout = row.coding >> LAYOUT_BITS, row.coding & LAYOUT_MASK
+        body = row.body
+        split_at = prefix_bytes(layout)
+        rest = self.compression.decompress(dictionary, body[split_at:])
+        identity, pseudonym = self._identities[row.identity]
+        arrived, origin = self._arrivals[row.arrival]
+        texts = self._strings
+        if layout == WHOLE:
+            document = orjson.loads(rest)
+        else:
+            document = join(
+                layout,
+                frame=self._frames[row.frame],
+                identity=identity,
+                event_id=event_id_of(row.event_head, row.event_tail),
+                seconds=row.time,
+                key=None if row.access_key is None else texts[row.access_key],
+                began=row.session_began,
+                address=None if row.address is None else texts[row.address],
+                agent=None if row.agent is None else texts[row.agent],
+                prefix=body[:split_at],
+                rest=rest,
+            )
+        return Entry(
+            account_id=row.account_id,
+            position=row.position,
+            recorded_at=arrived + row.lag,
+            time=row.time,
+            previous=None if row.back is None else row.position - row.back,
+            principal=pseudonym,
+            salt=bytes(row.salt),
+            leaf_hash=bytes(row.leaf_hash),
+            origin=origin,
+            document=document,
+        )
+
+    def _look_up(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
+        if not all(self.compression.knows(number) for number in {row.coding >> LAYOUT_BITS for row in rows}):
+            self.load_dictionaries(connection)
+        for memory in (self._strings, self._frames, self._identities, self._arrivals):
+            if len(memory) > REMEMBERED_MAX:
+                memory.clear()
+        texts: set[int | None] = set()
+        for row in rows:
+            texts.update((row.access_key, row.address, row.agent))
+        texts.discard(None)
+        for number, text in _rows(connection, (strings.c.id, strings.c.text), texts - self._strings.keys()):
+            self._strings[number] = text
+        wanted = {row.frame for row in rows} - self._frames.keys()
+        for number, document in _rows(connection, (frames.c.id, frames.c.document), wanted):
+            self._frames[number] = orjson.loads(document)
+        wanted = {row.arrival for row in rows} - self._arrivals.keys()
+        columns = (arrivals.c.id, arrivals.c.recorded_at, arrivals.c.origin)
+        for number, arrived, origin in _rows(connection, columns, wanted):
+            self._arrivals[number] = (arrived, Origin.from_bytes(origin))
+        wanted = {row.identity for row in rows} - self._identities.keys()
+        columns = (identities.c.id, identities.c.document, principals.c.pseudonym)
+        joined = identities.join(principals, principals.c.id == identities.c.principal)
+        for number, document, pseudonym in _rows(connection, columns, wanted, joined):
+            self._identities[number] = (bytes(document), bytes(pseudonym))
+
+
+def _rows(
+    connection: sa.Connection,
+    columns: Sequence[sa.ColumnElement[Any]],
+    wanted: set[Any],
+    source: sa.FromClause | None = None,
+) -> Iterator[Any]:
+    if not wanted:
+        return
+    query = sa.select(*columns).where(among(connection, columns[0], wanted))
+    yield from connection.execute(query if source is None else query.select_from(source))
