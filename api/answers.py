@@ -161,7 +161,7 @@ class Made(BaseModel):
     exists: bool
     endedBy: Reference | None
     assumed: list[str]
-    calls: int
+    calls: int | None = Field(None, description="made with it, where it can call")
     made: list[Made] = Field(description="what it went on to create")
 
 

@@ -11,6 +11,7 @@ from projections.vocabulary import BadFilter
 LIMIT = 100
 LIMIT_MAX = 1_000
 WORDS_MAX = 2_000
+NAMES = {"since": "from", "until": "to"}  # as people write them; `from` is no name in Python
 
 
 def question(**words: Any) -> Question:
@@ -18,7 +19,7 @@ def question(**words: Any) -> Question:
     given = {name: value for name, value in words.items() if value is not None}
     for name, value in given.items():
         if isinstance(value, str):
-            check_words(name, value)
+            check_words(NAMES.get(name, name.replace("_", "-")), value)
     since, until = interval(given.pop("since", None), given.pop("until", None))
     if "account" in given:
         check_account(given["account"])

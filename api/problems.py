@@ -14,12 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from ledger.log import LedgerUnavailable
-from projections import principals
 from projections.investigation import UnknownName
 from projections.vocabulary import BadFilter
 
 MEDIA_TYPE = "application/problem+json"
-FROM_WORDS = {"since": "from", "until": "to", "access-key": "accessKey", "source-ip": "sourceIP"}
+ON_THE_WIRE = {"access-key": "accessKey", "source-ip": "sourceIP", "user-agent": "userAgent"}
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,6 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_request)
     app.add_exception_handler(BadFilter, _of_filter)
     app.add_exception_handler(UnknownName, _of_name)
-    app.add_exception_handler(principals.UnknownName, _of_name)
     app.add_exception_handler(LedgerUnavailable, _of_ledger)
     app.add_exception_handler(DBAPIError, _of_database)
     app.add_exception_handler(Exception, _of_mistake)
@@ -75,7 +73,7 @@ def _reason(kind: str, message: str) -> str:
 
 def _of_filter(request: Request, error: Exception) -> Response:
     assert isinstance(error, BadFilter)
-    name = FROM_WORDS.get(error.name, error.name)
+    name = ON_THE_WIRE.get(error.name, error.name)
     detail = str(error).removeprefix(f"{error.name}: ")
     return problem(422, f"{name}: {detail}", errors=[{"parameter": name, "detail": detail}])
 

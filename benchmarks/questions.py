@@ -30,7 +30,15 @@ from projections.activity import Activity, Question
 from projections.lines import line
 
 LIMIT = 50
-TOKEN = "benchmark"
+PARAMETERS = {
+    "access_key": "accessKey",
+    "source_ip": "sourceIP",
+    "user_agent": "userAgent",
+    "read_only": "readOnly",
+    "since": "from",
+    "until": "to",
+}
+TOKEN = "benchmark-of-questions"
 
 
 def main() -> None:
@@ -99,9 +107,10 @@ def page(answers: Activity, given: dict[str, Any]) -> None:
 
 
 def over_http(client: httpx.Client, given: dict[str, Any]) -> None:
-    parameters = {name: value for name, value in given.items() if name not in ("since", "until")}
-    if "since" in given:
-        parameters |= {"from": stamp(given["since"]), "to": stamp(given["until"])}
+    parameters = {
+        PARAMETERS.get(name, name): stamp(value) if name in ("since", "until") else value
+        for name, value in given.items()
+    }
     client.get("/v1/events", params={**parameters, "limit": LIMIT}).raise_for_status()
 
 

@@ -49,7 +49,8 @@ READ_ONLY_VERBS = (
 )
 PREFIX_OF_SOURCE = {"monitoring": "cloudwatch", "ses": "ses", "elasticmapreduce": "elasticmapreduce"}
 API_DATE = re.compile(r"(?<=[a-z])20\d{6}(v\d+)?$")
-CLOCK = re.compile(r"T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)Z", re.ASCII)
+CLOCK = re.compile(r"T([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+SECONDS = {f":{second:02}Z": second for second in range(60)}
 INSIGHT = "cloudtrail:Insight"
 
 
@@ -223,9 +224,9 @@ def time_of(document: Document) -> int:
 def parse_time(stamp: str) -> int:
     """Seconds since 1970 of an ISO 8601 time; a fraction is dropped. Raises RecordRejected."""
     if len(stamp) == 20:  # nearly always: 2023-07-10T11:42:18Z
-        midnight, since = _midnight(stamp[:10]), _since_midnight(stamp[10:])
-        if midnight is not None and since is not None:
-            return midnight + since
+        midnight, minutes, seconds = _midnight(stamp[:10]), _minutes(stamp[10:16]), SECONDS.get(stamp[16:])
+        if midnight is not None and minutes is not None and seconds is not None:
+            return midnight + minutes + seconds
     try:
         moment = datetime.fromisoformat(stamp.strip())
     except ValueError:
@@ -246,10 +247,10 @@ def _midnight(day: str) -> int | None:
     return int(moment.timestamp()) if 1970 <= moment.year < 2100 else None
 
 
-@lru_cache(maxsize=86_400)
-def _since_midnight(clock: str) -> int | None:
+@lru_cache(maxsize=1_440)
+def _minutes(clock: str) -> int | None:
     found = CLOCK.fullmatch(clock)
-    return 3600 * int(found[1]) + 60 * int(found[2]) + int(found[3]) if found else None
+    return 3600 * int(found[1]) + 60 * int(found[2]) if found else None
 
 
 @lru_cache(maxsize=16_384)

@@ -22,7 +22,7 @@ from projections.vocabulary import BadFilter, Vocabulary
 
 PROBE_MAX = 3_000  # rows that are cheaper to fetch and sort than to find on the way through the log
 MERGE_MAX = 40  # numbers whose newest entries are merged, each from its own place in the index
-TEXT_PAGE = 2_000
+TEXT_STEP_MIN, TEXT_STEP_MAX = 500, 20_000  # entries read at a time
 END_OF_TIME = 2**32
 
 Outcome = Literal["succeeded", "failed", "denied"]
@@ -111,24 +111,32 @@ class Activity:
         filters: list[_Filter],
         conditions: list[sa.ColumnElement[bool]],
     ) -> Page:
-        """Text is not indexed: read on, in order, until the page is full."""
-        needle = (question.text or "").lower()
-        found: list[Entry] = []
-        asked = replace(question, text=None, limit=TEXT_PAGE)
+        """Text is not indexed: read on, in order and in growing steps, until the page is full."""
+        needle = _as_in_json(question.text or "")
+        found: list[tuple[int, int]] = []
+        step = TEXT_STEP_MIN
+        after: list[sa.ColumnElement[bool]] = []
         while True:
-            keys = _keys(connection, filters, conditions, question.order, TEXT_PAGE)
-            for entry in self._fetch(connection, keys):
-                if _holds(entry, needle):
-                    if len(found) == question.limit:
-                        return Page(found, cursor_of(found[-1]))
-                    found.append(entry)
-                last = entry
-            if len(keys) < TEXT_PAGE:
-                return Page(found, None)
-            asked = replace(asked, after=cursor_of(last))
-            plan = self._plan(connection, asked)
-            assert plan is not None
-            filters, conditions = plan
+            keys = _keys(connection, filters, [*conditions, *after], question.order, step)
+            found += self._holding(connection, keys, needle)
+            if len(found) > question.limit:
+                page = self._fetch(connection, found[: question.limit])
+                return Page(page, cursor_of(page[-1]))
+            if len(keys) < step:
+                return Page(self._fetch(connection, found), None)
+            last = self._fetch(connection, keys[-1:])[0]
+            after = [self._beyond(connection, cursor_of(last), question.order)]
+            step = min(step * 4, TEXT_STEP_MAX)
+
+    def _holding(
+        self, connection: sa.Connection, keys: Sequence[tuple[int, int]], needle: bytes
+    ) -> list[tuple[int, int]]:
+        """Those of the entries whose request, response or message holds the text, ignoring case."""
+        held: set[tuple[int, int]] = set()
+        for account, positions in _by_account(keys).items():
+            bodies = self.log.bodies(connection, account, positions)
+            held |= {(account, position) for position, body in bodies.items() if needle in body.lower()}
+        return [key for key in keys if key in held]
 
     def _plan(
         self, connection: sa.Connection, question: Question
@@ -207,12 +215,9 @@ class Activity:
         return sa.and_(e.time >= row.time, here > place)
 
     def _fetch(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
-        by_account: dict[int, list[int]] = {}
-        for account, position in keys:
-            by_account.setdefault(account, []).append(position)
         found = {
             (account, entry.position): entry
-            for account, positions in by_account.items()
+            for account, positions in _by_account(keys).items()
             for entry in self.log.fetch(connection, account, positions)
         }
         return [found[key] for key in keys]
@@ -315,10 +320,13 @@ def _run(
     return [(row.account, row.position) for row in rows]
 
 
-def _holds(entry: Entry, needle: str) -> bool:
-    """Whether the request, the response or what stands beside them holds the text, ignoring case."""
-    told = {
-        name: entry.document.get(name)
-        for name in ("requestParameters", "responseElements", "additionalEventData", "errorMessage")
-    }
-    return needle in orjson.dumps(told).decode().lower()
+def _by_account(keys: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for account, position in keys:
+        found.setdefault(account, []).append(position)
+    return found
+
+
+def _as_in_json(text: str) -> bytes:
+    """The text as JSON writes it, in lower case."""
+    return orjson.dumps(text)[1:-1].lower()

@@ -13,10 +13,10 @@ from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.schema import Kind, entries, identities, mentions, principals, strings
 from ledger.record import format_time, is_denial
+from projections.attribution import UnknownName, key_numbers
 from projections.history import History
 from projections.lineage import lineage
 from projections.lines import Reference, ref
-from projections.principals import UnknownName, key_numbers
 from projections.sessions import Session, Sessions
 
 Answer = dict[str, Any]
@@ -198,11 +198,11 @@ def _changes(log: Log, connection: sa.Connection, access_key_id: str, owner: Ans
         himself = sa.select(principals.c.id).where(principals.c.unique_id == owner["id"])
         query = query.where(sa.or_(about, e.principal.in_(himself)))
     places = connection.execute(query.order_by(e.time, e.account, e.position)).all()
+    found = _entries(log, connection, [(account, position) for account, position in places])
     return [
-        entry
+        found[account, position]
         for account, position in places
-        for entry in log.fetch(connection, account, [position])
-        if _key_of(entry) == access_key_id
+        if _key_of(found[account, position]) == access_key_id
     ]
 
 
@@ -272,6 +272,7 @@ def _opened(log: Log, connection: sa.Connection, sessions: Sessions, access_key_
             .group_by(e.access_key)
         )
     }
+    openings = _entries(log, connection, [(one.account, one.position) for one in found])
     told = []
     for one in found:
         calls, last = used.get(numbers.get(one.access_key, 0), (0, None))
@@ -279,12 +280,25 @@ def _opened(log: Log, connection: sa.Connection, sessions: Sessions, access_key_
             {
                 "accessKey": one.access_key,
                 "session": one.session_arn,
-                "openedBy": ref(_entry(log, connection, one)),
+                "openedBy": ref(openings[one.account, one.position]),
                 "calls": calls,
                 "lastUsed": _time(last),
             }
         )
     return told
+
+
+def _entries(
+    log: Log, connection: sa.Connection, places: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], Entry]:
+    by_account: dict[int, list[int]] = {}
+    for account, position in places:
+        by_account.setdefault(account, []).append(position)
+    return {
+        (account, entry.position): entry
+        for account, positions in by_account.items()
+        for entry in log.fetch(connection, account, positions)
+    }
 
 
 def _entry(log: Log, connection: sa.Connection, opening: Session) -> Entry:

@@ -23,6 +23,7 @@ from ledger.log.schema import Kind, accounts, entries, principals, strings
 from projections.runner import Projection, Span, metadata
 
 LOAD_PAGE = 5_000
+GONE = "deleted"  # the kind of what only reminds the fold of an id that was
 
 entities = sa.Table(
     "history_entities",
@@ -171,7 +172,7 @@ class History:
             rows = connection.execute(
                 sa.select(versions, e.kind, e.unique_id)
                 .join(entities, e.id == v.entity)
-                .where(v.account == account, v.since > since, v.since <= until)
+                .where(v.account == account, v.since > since, v.since <= until, e.kind != GONE)
                 .order_by(v.entity, v.since, v.step)
             ).all()
             changed: dict[int, list[Version]] = {}
@@ -218,7 +219,11 @@ class History:
                 query = (
                     sa.select(versions, e.kind, e.unique_id)
                     .join(entities, e.id == v.entity)
-                    .where(v.account == account, v.position.in_(positions[start : start + LOAD_PAGE]))
+                    .where(
+                        v.account == account,
+                        v.position.in_(positions[start : start + LOAD_PAGE]),
+                        e.kind != GONE,
+                    )
                     .order_by(v.since, v.step)
                 )
                 found.extend(_version(row) for row in connection.execute(query))
@@ -279,7 +284,7 @@ def _documents_before(
 
 def advance(connection: sa.Connection, log: Log, span: Span) -> None:
     """Fold what the span brings, from the earliest time on that it concerns."""
-    actions = _action_numbers(connection)
+    actions = action_numbers(connection)
     e = entries.c
     earliest = connection.execute(
         sa.select(sa.func.min(e.time)).where(
@@ -434,7 +439,8 @@ def _new_entity(connection: sa.Connection, account: int, kind: str, unique_id: s
     return int(made.scalar_one())
 
 
-def _action_numbers(connection: sa.Connection) -> list[int]:
+def action_numbers(connection: sa.Connection) -> list[int]:
+    """The numbers of the actions that change an account."""
     query = sa.select(strings.c.id, strings.c.text).where(strings.c.kind == Kind.ACTION)
     return [number for number, action in connection.execute(query) if action in FOLDED_ACTIONS]
 

@@ -16,7 +16,7 @@ from ledger.log import Log
 from ledger.log.schema import accounts, entries, principals, strings
 from ledger.record import format_time
 from projections import vocabulary
-from projections.history import History, Version, versions
+from projections.history import History, Version, action_numbers, versions
 from projections.lines import ref
 from projections.sessions import Sessions
 
@@ -130,6 +130,7 @@ class _Tracing:
     ) -> None:
         self.log, self.history, self.sessions, self.connection = log, history, sessions, connection
         self.since, self.until = since, until
+        self._actions = action_numbers(connection)
         self._followed: set[tuple[str, int]] = set()
         self._versions: dict[tuple[str, str, str], list[Version]] = {}
 
@@ -144,7 +145,8 @@ class _Tracing:
             found = vocabulary.identities_of_session(self.connection, named)
             e = entries.c
             query = (
-                sa.select(sa.distinct(e.access_key))
+                sa.select(e.access_key)
+                .distinct()
                 .where(e.principal.in_(set(found.values())), e.identity.in_(list(found)))
                 .where(e.access_key.is_not(None))
             )
@@ -157,7 +159,7 @@ class _Tracing:
     def _add_principals(self, doer: _Doer, numbers: set[int]) -> None:
         doer.principals |= numbers
         ids = self.connection.scalars(
-            sa.select(sa.distinct(principals.c.unique_id)).where(principals.c.id.in_(numbers))
+            sa.select(principals.c.unique_id).where(principals.c.id.in_(numbers)).distinct()
         )
         opened = [
             one for unique_id in ids if unique_id for one in self.sessions.opened_by_principal(unique_id)
@@ -254,6 +256,7 @@ class _Tracing:
             .where(
                 accounts.c.account_id == account_id,
                 self._by(doer),
+                e.action.in_(self._actions),
                 sa.exists().where(v.account == e.account, v.position == e.position, v.since == e.time),
             )
             .order_by(e.time, e.position)

@@ -66,7 +66,7 @@ def diff(
     with investigation(context) as ledger:
         found = ledger.diff(account, begin, end)
     if not answer(format, found):
-        show(event_tables.differences(found) if found else "nothing differs")
+        show(*event_tables.differences(found) if found else ["nothing differs"])
 
 
 def history(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Told = Mapping[str, Any]
+CHANGES = {"created": "green", "deleted": "red", "changed": "yellow"}
 PARAMETERS_MAX = 4_000  # characters of one event's parameters
 
 
@@ -78,8 +79,12 @@ def credentials(page: Told) -> Iterator[RenderableType]:
 
 def chain(hops: Iterable[Told]) -> Table:
     """From the credential that was used back to the first human or service."""
-    made = table("credential", "as", "opened", "from", "mfa", "assumed", fold=("as", "assumed"))
-    for hop in hops:
+    rows = list(hops)
+    assumed = any(hop.get("assumed") for hop in rows)
+    made = table(
+        "credential", "as", "opened", "from", "mfa", *(["assumed"] if assumed else []), fold=("assumed",)
+    )
+    for hop in rows:
         opened = hop.get("openedBy")
         made.add_row(
             cell(hop.get("credential")),
@@ -87,7 +92,7 @@ def chain(hops: Iterable[Told]) -> Table:
             clock(opened["time"] if opened else hop.get("time")),
             cell(hop.get("sourceIP")),
             cell(hop.get("mfa")),
-            cell(hop.get("assumed") or "–"),
+            *([cell(hop.get("assumed") or "–")] if assumed else []),
         )
     return made
 
@@ -121,7 +126,7 @@ def event(told: Told) -> Iterator[RenderableType]:
     yield ""
     yield cell("what it changed" if told["changed"] else "it changed nothing of IAM's", "bold")
     if told["changed"]:
-        yield differences(told["changed"])
+        yield from differences(told["changed"])
     yield ""
     yield pairs(
         {
@@ -153,21 +158,23 @@ def parameters(told: Any) -> Text:
     return made
 
 
-def differences(found: Iterable[Told]) -> Table:
-    """What became of each entity, and by whom."""
-    made = table("kind", "name", "change", "what", "when", "by", fold=("what",))
-    for one in found:
+def differences(found: Iterable[Told]) -> Iterator[RenderableType]:
+    """What became of each entity, by whom, and below it what came and went."""
+    made = table("change", "kind", "name", "time", "by", "event")
+    rows = list(found)
+    for one in rows:
         entry = one.get("entry") or {}
-        lines = [str(line) for line in changes(one["before"], one["after"])]
-        what = cell("")
-        for number, line in enumerate(lines or ["–"]):
-            what.append("\n" * bool(number) + plain(line))
         made.add_row(
+            cell(one["change"], CHANGES.get(one["change"], "")),
             cell(one["kind"]),
             cell(short(one["name"])),
-            cell(one["change"], {"created": "green", "deleted": "red"}.get(one["change"], "yellow")),
-            what,
-            clock(entry.get("time"))[-8:],
+            clock(entry.get("time")),
             cell(short(entry.get("actor"))),
+            cell(entry.get("eventName")),
         )
-    return made
+    yield made
+    for one in rows:
+        yield ""
+        yield cell(f"{one['kind']} {short(one['name'])}", f"bold {CHANGES.get(one['change'], '')}".strip())
+        for line in changes(one["before"], one["after"]) or ["set anew, to what it was"]:
+            yield cell(f"  {line}")

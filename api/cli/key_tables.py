@@ -127,8 +127,9 @@ def lineage(told: Told) -> Iterator[RenderableType]:
     named = next((root[name] for name in ("arn", "session", "accessKey", "name") if root.get(name)), None)
     kind = root.get("kind") or root.get("type")
     tree = Tree(cell(f"{kind} {plain(named)}" if kind else named, "bold"), guide_style="dim")
+    days = {day for one in told["made"] for day in _days(one)}
     for one in told["made"]:
-        _grow(tree, one)
+        _grow(tree, one, from_char=11 if len(days) == 1 else 0)
     yield tree
     left = list(_left(told["made"]))
     yield ""
@@ -139,22 +140,29 @@ def lineage(told: Told) -> Iterator[RenderableType]:
         yield _changed(told["changed"])
 
 
-def _grow(tree: Tree, one: Told) -> None:
+def _days(one: Told) -> Iterator[str]:
+    yield str((one.get("entry") or {}).get("time"))[:10]
+    for below in one.get("made") or []:
+        yield from _days(below)
+
+
+def _grow(tree: Tree, one: Told, from_char: int) -> None:
+    """A branch for what was made, with what that made; where all is of one day, without the day."""
     entry = one.get("entry") or {}
     ended = one.get("endedBy")
     if one["exists"]:
         now = "STILL THERE"
     else:
-        now = f"gone {clock(ended['time'])[-8:]} by {short(ended['actor'])}" if ended else "gone"
+        now = f"gone {clock(ended['time'])[from_char:]} by {short(ended['actor'])}" if ended else "gone"
     calls = f", {one['calls']} calls" if one.get("calls") else ""
     label = cell(f"{one['kind']} {short(one['name'])}")
-    label.append(f"  {clock(entry.get('time'))}", "dim")
+    label.append(f"  {clock(entry.get('time'))[from_char:]}", "dim")
     label.append(f"  {plain(now)}{calls}", "red" if one["exists"] else "dim")
     if one.get("assumed"):
         label.append(f"  assumed: {plain(one['assumed'])}", "yellow")
     branch = tree.add(label)
     for below in one.get("made") or []:
-        _grow(branch, below)
+        _grow(branch, below, from_char)
 
 
 def _left(made: Iterable[Told]) -> Iterator[Told]:

@@ -43,6 +43,11 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return Exit.INTERRUPTED
+    except SystemExit as stopped:
+        if not isinstance(stopped.__context__, BrokenPipeError):  # what libraries make of it
+            raise
+        nobody_reads()
+        return Exit.DONE
     except BrokenPipeError:
         nobody_reads()
         return Exit.DONE
@@ -69,14 +74,13 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.log import LedgerUnavailable
-    from projections import principals
     from projections.investigation import UnknownName
     from projections.vocabulary import BadFilter
 
     match error:
         case BadFilter():
             return Failed(str(error))
-        case UnknownName() | principals.UnknownName():
+        case UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
         case LedgerUnavailable():
             return Failed(str(error), Exit.UNAVAILABLE)

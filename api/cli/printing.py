@@ -179,12 +179,13 @@ def table(*columns: str, title: str | None = None, fold: Sequence[str] = ()) -> 
 def pairs(told: Mapping[str, Any]) -> Table:
     """Names and values, one below the other."""
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in told.items():
-        made.add_row(name, value if not isinstance(value, str | list | bool | None) else cell(value))
+        made.add_row(name, value if isinstance(value, Text) else cell(value))
     return made
 
 
@@ -197,6 +198,9 @@ def short(name: str | None) -> str:
     """The end of an ARN by which people know it: `ci-deploy`, `LarkspurBreakGlass/ops-review`."""
     if not name:
         return "–"
+    whose, slash, arn = name.partition("/arn:")
+    if slash:
+        return f"{whose}/{short('arn:' + arn)}"
     if name.startswith("arn:"):
         name = name.split(":", 5)[-1]
         kind, slash, rest = name.partition("/")

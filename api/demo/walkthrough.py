@@ -92,7 +92,7 @@ class _Walk:
         key = self._key(suspect, began)
         longest = self._credentials(suspect)
         self._lineage(suspect, began)
-        self._findings(key["account"])
+        self._findings(key["account"], began)
         changed = self._difference(key["account"], began, until)
         self._event(changed, suspect)
         self._next(suspect, key, longest, changed, began, until)
@@ -149,9 +149,9 @@ class _Walk:
         told = self.ask.lineage(suspect["arn"], since=began)
         show(*key_tables.lineage(told | {"changed": []}))
 
-    def _findings(self, account: str) -> None:
-        self._step("What else deserves a look?", f"findings --account {account}")
-        found = self.ask.findings(account=account)
+    def _findings(self, account: str, began: int) -> None:
+        self._step("What else deserves a look?", f"findings --account {account} --from {_at(began)}")
+        found = self.ask.findings(account=account, since=began)
         found.sort(key=lambda one: (_gravity(one), one["time"]))
         show(key_tables.findings(found[:ROWS_MAX]))
         self._more(len(found))
@@ -160,7 +160,7 @@ class _Walk:
         words = f"--account {account} --from {_at(began)} --to {_at(until)}"
         self._step("The account before and after?", f"diff {words}")
         found = self.ask.diff(account, began, until)
-        show(event_tables.differences(found[:ROWS_MAX]))
+        show(*event_tables.differences(found[:ROWS_MAX]))
         self._more(len(found))
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -31,11 +32,12 @@ def _in_range(seconds: float) -> int | None:
 @lru_cache(maxsize=4096)
 def _read_text(text: str) -> int | None:
     spoken = _SPOKEN.fullmatch(text.strip())
-    if spoken is not None and spoken[1] in _MONTHS:
+    try:
+        if spoken is None:
+            return parse_time(text)
         hour = int(spoken[4]) % 12 + (12 if spoken[7] == "PM" else 0)
         day = (int(spoken[3]), _MONTHS[spoken[1]], int(spoken[2]))
-        return _in_range(calendar.timegm((*day, hour, int(spoken[5]), int(spoken[6]))))
-    try:
-        return parse_time(text)
-    except RecordRejected:
+        moment = datetime(*day, hour, int(spoken[5]), int(spoken[6]), tzinfo=UTC)
+    except (RecordRejected, ValueError, KeyError):
         return None
+    return _in_range(moment.timestamp())

@@ -1,16 +1,19 @@
 """The fold: what happened, in the order of its times, becomes the account of each moment.
 
 Records have whole seconds, so the order within one second is not told. Records that this ledger wrote itself
-have it in their positions. For imported ones the order is believed that makes the fold assume least; it is found
-greedily, from the records alone, so it does not depend on the order in which they were imported.
+have it in their positions, and those that any ledger wrote in their event ids, if these are UUIDs of version 7
+(RFC 9562, 5.7). For all others the order is believed that makes the fold assume least; it is found greedily, from
+the records alone, so it does not depend on the order in which they were imported.
 """
 
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain as chained
+from itertools import groupby, pairwise
 
 from ledger.account.account import Account
 from ledger.account.change import Change, Sighting
@@ -20,6 +23,10 @@ from ledger.record import canonical
 
 RETRIES_MAX = 16  # of one change in its second; after these it waits until nothing else is left
 NOT_TRIED = 9  # more severe than any assumption
+
+_ORDERED_ID = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
+)
 
 Event = Change | Sighting
 Key = tuple[int, int, str, bytes]
@@ -85,13 +92,28 @@ def _second(account: Account, changes: list[Change]) -> Iterator[Step]:
                 step = Step(change, evolve(account.settled(), change))
                 account = step.account
                 yield step
-    if len(changes) == 1 or all(change.native for change in changes):
-        for change in sorted(changes, key=lambda change: change.position):
+    chains, loose = _chains(changes)
+    if len(changes) == 1 or (len(chains) == 1 and not loose):
+        for change in changes if len(changes) == 1 else chains[0]:
             step = Step(change, evolve(account.settled(), change))
             account = step.account
             yield step
     else:
-        yield from _Second(account, changes).steps()
+        yield from _Second(account, chains, loose).steps()
+
+
+def _chains(changes: list[Change]) -> tuple[list[list[Change]], list[Change]]:
+    """Changes whose order among themselves is told, and those of which none is."""
+    native: list[Change] = []
+    ordered: list[Change] = []
+    loose: list[Change] = []
+    for change in changes:
+        (native if change.native else ordered if _ORDERED_ID.fullmatch(change.event_id) else loose).append(
+            change
+        )
+    native.sort(key=lambda change: change.position)
+    ordered.sort(key=lambda change: change.event_id)
+    return [chain for chain in (native, ordered) if chain], loose
 
 
 def _is_baseline(change: Change) -> bool:
@@ -99,29 +121,27 @@ def _is_baseline(change: Change) -> bool:
 
 
 class _Second:
-    """The changes of one second, of which at least one was imported."""
+    """The changes of one second whose order is not, or not wholly, told."""
 
-    def __init__(self, account: Account, changes: list[Change]) -> None:
+    def __init__(self, account: Account, chains: list[list[Change]], loose: list[Change]) -> None:
         self._account = account
         self._ready: list[tuple[Key, Change]] = []
         self._waiting: dict[Key, tuple[int, Change]] = {}  # with the severity of what they would assume
         self._retries: dict[Key, int] = {}
         self._held: dict[Key, frozenset[str]] = {}  # names that a waiting creation holds
-        twins = len({change.event_id for change in changes}) < len(changes)
-        self._keys = {change.position: _key(change, twins) for change in changes}
-        natives = sorted((change for change in changes if change.native), key=lambda change: -change.position)
-        self._natives = natives  # the next one last: they keep their order among themselves
-        for change in changes:
-            if not change.native:
-                self._enter(change)
-        self._next_native()
+        self._follower = {one.position: next_one for chain in chains for one, next_one in pairwise(chain)}
+        changes = [*loose, *chained.from_iterable(chains)]
+        self._twins = len({change.event_id for change in changes}) < len(changes)
+        for change in (*loose, *(chain[0] for chain in chains)):
+            self._enter(change)
 
     def steps(self) -> Iterator[Step]:
         while self._ready or self._waiting:
             change, after = self._next_clean() or self._least_severe()
             self._account = after
-            if change.native:
-                self._next_native()
+            follower = self._follower.get(change.position)
+            if follower is not None:
+                self._enter(follower)
             if after.touched:
                 self._wake()
             yield Step(change, after)
@@ -168,12 +188,8 @@ class _Second:
                 self._held.pop(key, None)
                 heapq.heappush(self._ready, (key, change))
 
-    def _next_native(self) -> None:
-        if self._natives:
-            self._enter(self._natives.pop())
-
     def _enter(self, change: Change) -> None:
-        heapq.heappush(self._ready, (self._keys[change.position], change))
+        heapq.heappush(self._ready, (_key(change, self._twins), change))
 
 
 def _key(change: Change, twins: bool) -> Key:

@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from ledger.log.schema import accounts
 
 SQLITE_SOUND = (3, 51, 3)  # earlier ones have the WAL-reset bug: sqlite.org/wal.html#walresetbug
 BUSY_SECONDS = 60
+CACHE_KIB = 65_536
+MAPPED_BYTES = 16 << 30
 PAGE_BYTES = 8192
 SCHEMA = "0001"  # the newest migration
 
@@ -90,7 +91,6 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"),
         module=_driver(),
-        poolclass=NullPool if not create else None,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 256},
     )
 
@@ -103,8 +103,7 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA cache_size = -131072")
-        cursor.execute("PRAGMA mmap_size = 17179869184")
+        cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         cursor.execute("PRAGMA temp_store = MEMORY")
         cursor.execute("PRAGMA wal_autocheckpoint = 8192")
         cursor.close()
@@ -112,6 +111,11 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
+        # Reads through the mapped file stay fast however large it is; a writer would only fill its memory with it.
+        mapped = 0 if writes else MAPPED_BYTES
+        if connection.info.get("mapped") != mapped:
+            connection.exec_driver_sql(f"PRAGMA mmap_size = {mapped}")
+            connection.info["mapped"] = mapped
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -63,6 +63,17 @@ class Reader:
         self._look_up(connection, rows)
         return [self._entry(row) for row in rows]
 
+    def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[int, bytes]]:
+        """Position and body of entries, from rows of (position, coding, body): the record less what is kept once.
+
+        Requests, responses and messages are always in it, as JSON; this is what text is looked for in.
+        """
+        for row in connection.execute(query):
+            dictionary, layout = row.coding >> LAYOUT_BITS, row.coding & LAYOUT_MASK
+            if not self.compression.knows(dictionary):
+                self.load_dictionaries(connection)
+            yield row.position, self.compression.decompress(dictionary, row.body[prefix_bytes(layout) :])
+
     def _entry(self, row: sa.Row[Any]) -> Entry:
         try:
             return self._put_together(row)

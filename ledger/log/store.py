@@ -309,6 +309,13 @@ class Log:
         found = {entry.position: entry for entry in self._at(connection, account, positions)}
         return [found[position] for position in positions if position in found]
 
+    def bodies(self, connection: sa.Connection, account: int, positions: Sequence[int]) -> dict[int, bytes]:
+        """What text is looked for in, by position: requests, responses and messages as JSON. See Reader.bodies."""
+        query = sa.select(entries.c.position, entries.c.coding, entries.c.body).where(
+            entries.c.account == account, among(connection, entries.c.position, positions)
+        )
+        return dict(self._reader.bodies(connection, query))
+
     def entries_at(self, account_id: str, positions: Sequence[int]) -> list[Entry]:
         """The entries at these positions of an account, in the order asked for."""
         with self.engine.connect() as connection:

@@ -9,31 +9,35 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from ledger.log.rows import among
-from ledger.log.schema import entries, identities, strings
+from ledger.log.schema import entries, identities, principals, strings
 from ledger.record import format_time
-from projections.findings.evidence import Evidence, Finding, as_address, is_public
+from projections.findings.evidence import REFERENCES_MAX, Evidence, Finding, as_address, is_public
 
+SHOWN_MAX = 50  # entries of a principal's keys; the detail has them all
 INSTANCE_SESSION = re.compile(r":assumed-role/.+/i-[0-9a-f]{8}(?:[0-9a-f]{9})?$")
 
 
 class Use(NamedTuple):
-    """How a key was used from an address."""
+    """How a key was used from an address, and where the first entry of it stands."""
 
     access_key: int
     address: str
+    principal: int
+    account: int
+    position: int
     first: int
     last: int
     calls: int
 
 
 def several_addresses(evidence: Evidence) -> Iterator[Finding]:
-    """Question 30: which key or session was used from several addresses? Source: Elastic, Stratus, Sigma.
+    """Question 30: which keys and sessions were used from several addresses? Source: Elastic, Stratus, Sigma.
 
-    Calls that AWS services make on somebody's behalf have a service's name for an address and are left out. Behind
-    a VPC endpoint a machine is seen with its private address and elsewhere with its public one, so one public
-    address at most is only `info`.
+    One finding a principal. Calls that AWS services make on somebody's behalf have a service's name for an address
+    and are left out. Behind a VPC endpoint a machine is seen with its private address and elsewhere with its public
+    one, so keys with one public address at most make a finding of their own, `info`.
     """
-    e, k = entries.c, strings.c
+    e, k, p = entries.c, strings.c, principals.c
     several = evidence.scoped(
         sa.select(e.access_key)
         .where(e.access_key.isnot(None))
@@ -44,28 +48,33 @@ def several_addresses(evidence: Evidence) -> Iterator[Finding]:
     used: dict[int, list[Use]] = {}
     for use in _uses(evidence, among(evidence.connection, e.access_key, numbers)):
         used.setdefault(use.access_key, []).append(use)
-    names = dict(
-        evidence.connection.execute(sa.select(k.id, k.text).where(among(evidence.connection, k.id, numbers)))
-        .tuples()
-        .all()
-    )
-    for number, uses in sorted(used.items(), key=lambda item: (item[1][0].first, names[item[0]])):
-        if len(uses) < 2:
-            continue
-        firsts = [
-            evidence.entries(e.access_key == number, e.time == use.first, evidence.coming_from(use.address))[
-                0
-            ]
-            for use in uses
-        ]
-        public = sum(is_public(use.address) for use in uses)
-        identity = firsts[0].record.identity
+    groups: dict[tuple[int, bool], dict[int, list[Use]]] = {}
+    for number, uses in used.items():
+        if len(uses) > 1:
+            roaming = sum(is_public(use.address) for use in uses) > 1
+            groups.setdefault((uses[0].principal, roaming), {})[number] = uses
+    names = _column(evidence, k.id, k.text, {number for keys in groups.values() for number in keys})
+    people = _column(evidence, p.id, p.arn, {principal for principal, _ in groups})
+    for (principal, roaming), keys in groups.items():
+        firsts = sorted(
+            (use for uses in keys.values() for use in uses), key=lambda use: (use.first, use.position)
+        )
+        calls = evidence.at([(use.account, use.position) for use in firsts[:SHOWN_MAX]])
+        whose = people[principal] or calls[0].record.identity.label
         yield Finding(
-            "info" if public < 2 else "medium",
-            f"{names[number]} was used from {len(uses)} addresses",
-            names[number],
-            firsts,
-            {"accessKey": names[number], "actor": identity.label, "addresses": [_told(use) for use in uses]},
+            "medium" if roaming else "info",
+            f"{len(keys)} keys of {whose} were used from several addresses"
+            if len(keys) > 1
+            else f"{names[next(iter(keys))]} was used from several addresses",
+            whose,
+            calls,
+            {
+                "principal": whose,
+                "keys": [
+                    {"accessKey": names[number], "addresses": [_told(use) for use in uses]}
+                    for number, uses in keys.items()
+                ],
+            },
         )
 
 
@@ -90,8 +99,8 @@ def instance_credential_outside(evidence: Evidence) -> Iterator[Finding]:
     for use in _uses(evidence, e.access_key.isnot(None), *of_instances):
         if is_public(use.address) and use.address not in standing:
             outside.setdefault(use.access_key, []).append(use)
-    for number, uses in sorted(outside.items(), key=lambda item: (item[1][0].first, item[0])):
-        calls = evidence.within(e.access_key == number, evidence.coming_from(*(use.address for use in uses)))
+    for number, places in _places(evidence, outside).items():
+        calls = evidence.at(places[:REFERENCES_MAX])
         identity = calls[0].record.identity
         yield Finding(
             "high",
@@ -102,10 +111,28 @@ def instance_credential_outside(evidence: Evidence) -> Iterator[Finding]:
                 "accessKey": identity.access_key_id,
                 "role": identity.arn,
                 "instance": identity.session_name,
-                "addresses": [_told(use) for use in uses],
-                "calls": len(calls),
+                "addresses": [_told(use) for use in outside[number]],
+                "calls": len(places),
             },
         )
+
+
+def _places(evidence: Evidence, uses: dict[int, list[Use]]) -> dict[int, list[tuple[int, int]]]:
+    """Where the calls of each key from its addresses stand, in order of time."""
+    e, k = entries.c, strings.c
+    wanted = {(number, use.address) for number, of_key in uses.items() for use in of_key}
+    from_there = evidence.coming_from(*sorted({address for _, address in wanted}))
+    query = evidence.scoped(
+        sa.select(e.access_key, k.text, e.account, e.position)
+        .join(strings, k.id == e.address)
+        .where(among(evidence.connection, e.access_key, uses), from_there)
+        .order_by(e.time, e.account, e.position)
+    )
+    found: dict[int, list[tuple[int, int]]] = {}
+    for number, address, account, position in evidence.connection.execute(query):
+        if (number, address) in wanted:
+            found.setdefault(number, []).append((account, position))
+    return found
 
 
 def _standing(
@@ -134,16 +161,39 @@ def _standing(
 def _uses(evidence: Evidence, *conditions: sa.ColumnElement[bool]) -> Iterator[Use]:
     """How keys were used from each address of a machine, the earliest first."""
     e, k = entries.c, strings.c
+    each = (e.access_key, e.address)
+    numbered = evidence.scoped(
+        sa.select(
+            e.access_key,
+            e.address,
+            e.principal,
+            e.account,
+            e.position,
+            e.time.label("first"),
+            sa.func.max(e.time).over(partition_by=each).label("last"),
+            sa.func.count().over(partition_by=each).label("calls"),
+            sa.func.row_number()
+            .over(partition_by=each, order_by=(e.time, e.account, e.position))
+            .label("number"),
+        ).where(e.address.isnot(None), *conditions)
+    ).subquery()
+    n = numbered.c
     query = (
-        sa.select(e.access_key, k.text, sa.func.min(e.time), sa.func.max(e.time), sa.func.count())
-        .join(strings, k.id == e.address)
-        .where(*conditions)
-        .group_by(e.access_key, k.text)
-        .order_by(sa.func.min(e.time), k.text)
+        sa.select(n.access_key, k.text, n.principal, n.account, n.position, n.first, n.last, n.calls)
+        .join(strings, k.id == n.address)
+        .where(n.number == 1)
+        .order_by(n.first, n.account, n.position)
     )
-    for row in evidence.connection.execute(evidence.scoped(query)):
+    for row in evidence.connection.execute(query):
         if as_address(row[1]) is not None:
             yield Use(*row)
+
+
+def _column(
+    evidence: Evidence, key: sa.ColumnElement[int], value: sa.ColumnElement[str], numbers: set[int]
+) -> dict[int, str]:
+    query = sa.select(key, value).where(among(evidence.connection, key, numbers))
+    return dict(evidence.connection.execute(query).tuples().all())
 
 
 def _told(use: Use) -> dict[str, Any]:

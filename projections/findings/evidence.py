@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,15 +14,15 @@ import sqlalchemy as sa
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.rows import among
-from ledger.log.schema import accounts, entries, principals
+from ledger.log.schema import accounts, entries, principals, strings
 from ledger.record import Identity, format_time
+from projections.attribution import key_numbers
 from projections.history import History
 from projections.lines import Reference, ref
-from projections.principals import key_numbers
 from projections.sessions import Sessions
 from projections.vocabulary import Vocabulary
 
-REFERENCES_MAX = 1_000  # of one finding; its detail tells the full count
+REFERENCES_MAX = 200  # of one finding; its detail tells the full count
 FETCH_PAGE = 5_000
 PERSONS = ("IAMUser", "FederatedUser")  # a federated user is named by the user who opened the session
 DAY = 86_400
@@ -70,6 +71,7 @@ class Evidence:
         self.since, self.until = since, until
         query = sa.select(accounts.c.id, accounts.c.account_id)
         self.account_numbers = {name: number for number, name in connection.execute(query)}
+        self._calls: dict[tuple[tuple[str, ...], str], list[Entry]] = {}
         self._scope: list[sa.ColumnElement[bool]] = []
         if account is not None:
             self._scope.append(entries.c.account == self.account_numbers.get(account, 0))
@@ -86,32 +88,38 @@ class Evidence:
 
     def later_calls(self, *actions: str, account: str, since: int = 0) -> list[Entry]:
         """The successful calls in one account from a time on, whatever the bounds."""
-        return self.entries(
-            entries.c.account == self.account_numbers[account],
-            entries.c.time >= since,
-            *self._of(actions, True),
-        )
+        known = self._calls.get((actions, account))
+        if known is None:
+            known = self.entries(
+                entries.c.account == self.account_numbers[account], *self._of(actions, succeeded=True)
+            )
+            self._calls[actions, account] = known
+        return known[bisect_left(known, since, key=lambda entry: entry.time) :]
 
     def within(self, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
         """The entries for which the conditions hold, within the bounds."""
         return self.entries(*self._scope, *conditions)
 
-    def entries(self, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
-        """The entries for which the conditions hold, in order of time."""
+    def entries(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Entry]:
+        """The entries for which the conditions hold, or the first of them, in order of time."""
         e = entries.c
         query = sa.select(e.time, e.account, e.position).where(*conditions)
-        places = self.connection.execute(query.order_by(e.time, e.account, e.position)).all()
+        query = query.order_by(e.time, e.account, e.position).limit(limit)
+        return self.at([(row.account, row.position) for row in self.connection.execute(query)])
+
+    def at(self, places: Sequence[tuple[int, int]]) -> list[Entry]:
+        """The entries at these places, by account number and position, in the order asked for."""
         found: dict[tuple[int, int], Entry] = {}
         by_account: dict[int, list[int]] = {}
-        for _, account, position in places:
+        for account, position in places:
             by_account.setdefault(account, []).append(position)
         for account, positions in by_account.items():
             for start in range(0, len(positions), FETCH_PAGE):
                 page = self.log.fetch(self.connection, account, positions[start : start + FETCH_PAGE])
                 found |= {(account, entry.position): entry for entry in page}
-        return [found[account, position] for _, account, position in places]
+        return [found[place] for place in places]
 
-    def scoped(self, query: sa.Select[Any]) -> sa.Select[Any]:
+    def scoped(self, query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
         """A query over entries, kept within the bounds."""
         return query.where(*self._scope)
 
@@ -152,17 +160,23 @@ class Evidence:
             for number, first, last, count in self.connection.execute(query)
         }
 
-    def entries_of_keys(self, keys: Collection[str], *conditions: sa.ColumnElement[bool]) -> list[Entry]:
-        numbers = list(key_numbers(self.connection, keys).values())
-        if not numbers:
-            return []
-        return self.entries(among(self.connection, entries.c.access_key, numbers), *conditions)
+    def with_keys(self, keys: Collection[str]) -> sa.ColumnElement[bool]:
+        """The call was made with one of these access keys."""
+        return among(self.connection, entries.c.access_key, key_numbers(self.connection, keys).values())
+
+    def actions_of(self, *conditions: sa.ColumnElement[bool]) -> dict[str, int]:
+        """How often each action was called, the most frequent first."""
+        e, k = entries.c, strings.c
+        count = sa.func.count().label("count")
+        query = sa.select(k.text, count).join(strings, k.id == e.action).where(*conditions).group_by(k.text)
+        rows = self.connection.execute(query.order_by(count.desc(), k.text))
+        return dict(rows.tuples().all())
 
     def first_use(self, key: str) -> Entry | None:
         use = self.uses([key]).get(key)
         if use is None:
             return None
-        return self.entries_of_keys([key], entries.c.time == use.first)[0]
+        return self.entries(self.with_keys([key]), entries.c.time == use.first, limit=1)[0]
 
     # -- people -------------------------------------------------------------------------------------------------
 
@@ -171,17 +185,6 @@ class Evidence:
         chain = self.sessions.chain_of(entry)
         person: str | None = chain[-1]["principal"] if chain else None
         return person if person != entry.record.identity.arn else None
-
-    def mfa_devices(self, account: str, user_name: str, at: int) -> list[str] | None:
-        """The serial numbers of the devices a user had at a time; None where the user is not known then."""
-        user = self.history.entity(account, "user", user_name, at)
-        if user is None:
-            return None
-        return [device["SerialNumber"] for device in user.get("MFADevices", ())]
-
-    def had_mfa(self, account: str, user_name: str | None, at: int) -> bool | None:
-        devices = self.mfa_devices(account, user_name, at) if user_name else None
-        return None if devices is None else bool(devices)
 
     @cached_property
     def role_openings(self) -> list[Entry]:

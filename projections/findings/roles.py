@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from ledger.log.schema import Kind, entries, mentions, principals, strings
 from projections.findings.evidence import DAY, Evidence, Finding, by
 from projections.lines import ref
 
-MALFORMED = "MalformedPolicyDocumentException"
+MALFORMED = "MalformedPolicyDocument*"
 WITHIN = DAY
 
 
@@ -59,12 +60,19 @@ def principals_guessed(evidence: Evidence) -> Iterator[Finding]:
 def taken_from_service(evidence: Evidence) -> Iterator[Finding]:
     """Question 31: which role, that an AWS service assumed, did a person assume within 24 hours? Source: Panther's
     potentially_compromised_service_role, whence the 24 hours. A role session, another account and root count as
-    persons: all but a service does.
+    persons: all but a service does. Told is the first time in those hours that a service assumed the role.
     """
+    by_services: dict[str, list[tuple[int, int, int]]] = {}
     for entry in evidence.role_openings:
         role = entry.record.request.get("roleArn")
-        service = _service_before(evidence, role, entry) if isinstance(role, str) else None
-        if service is not None:
+        if not isinstance(role, str):
+            continue
+        if role not in by_services:
+            by_services[role] = _assumed_by_services(evidence, role)
+        first = bisect_left(by_services[role], (entry.time - WITHIN, 0, 0))
+        if first < len(by_services[role]) and by_services[role][first][0] <= entry.time:
+            _, account, position = by_services[role][first]
+            service = evidence.at([(account, position)])[0]
             yield Finding(
                 "high",
                 f"{str(role).rpartition('/')[2]}, a service's role, was assumed by a person",
@@ -74,27 +82,24 @@ def taken_from_service(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _service_before(evidence: Evidence, role: str, entry: Entry) -> Entry | None:
-    """The first call within 24 hours before by which a service assumed the role."""
+def _assumed_by_services(evidence: Evidence, role: str) -> list[tuple[int, int, int]]:
+    """Time, account and position of the calls by which services assumed the role, in order."""
     e, m, k = entries.c, mentions.c, strings.c
     services = sa.select(principals.c.id).where(principals.c.kind == "AWSService")
     named = sa.select(k.id).where(k.kind == Kind.RESOURCE, k.digest == digest(role.encode()), k.text == role)
     query = (
-        sa.select(m.account, m.position)
+        sa.select(m.time, m.account, m.position)
         .join(entries, sa.and_(e.account == m.account, e.position == m.position, e.time == m.time))
         .where(
             m.resource.in_(named),
-            m.time >= entry.time - WITHIN,
-            m.time <= entry.time,
-            evidence.action("sts:AssumeRole"),
+            # `+ 0` keeps the planner from leading with all that services, or all who assumed any role, ever did
+            (e.action + 0).in_(sorted(evidence.words.action_names(["sts:AssumeRole"]))),
             e.error.is_(None),
-            e.principal.in_(services),
+            (e.principal + 0).in_(services),
         )
         .order_by(m.time, m.account, m.position)
-        .limit(1)
     )
-    row = evidence.connection.execute(query).first()
-    return None if row is None else evidence.log.fetch(evidence.connection, row.account, [row.position])[0]
+    return [(row.time, row.account, row.position) for row in evidence.connection.execute(query)]
 
 
 def crossed_accounts(evidence: Evidence) -> Iterator[Finding]:
@@ -188,18 +193,19 @@ def _instances_of(run: Entry) -> list[str]:
 
 def trust_widened(evidence: Evidence) -> Iterator[Finding]:
     """Question 23: which role may be assumed by whom that could not before? Source: Elastic, Stratus's
-    backdoor-role. A new role counts where it trusts another account, anyone, or an identity provider.
+    backdoor-role. A new role counts where it trusts another account, anyone, or an identity provider. Where no
+    record or snapshot told the trust before (`before` is null), all that are trusted now may be new.
     """
     for entry in evidence.calls("iam:UpdateAssumeRolePolicy", "iam:CreateRole"):
         role = str(entry.record.request.get("roleName"))
         after = trusted(_asked_trust(entry))
         if entry.record.action == "iam:CreateRole":
-            before: set[str] | None = None
+            before: set[str] | None = set()
             new = {name for name in after if _from_outside(name, entry.account_id)}
         else:
-            earlier = _before(evidence, entry, "role", role)
-            before = trusted((earlier or {}).get("AssumeRolePolicyDocument"))
-            new = after - before
+            trust = (_before(evidence, entry, "role", role) or {}).get("AssumeRolePolicyDocument")
+            before = None if trust is None else trusted(trust)
+            new = after - (before or set())
         if new:
             outside = any(_from_outside(name, entry.account_id) for name in new)
             yield Finding(

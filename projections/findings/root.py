@@ -11,9 +11,17 @@ from ledger.entry import Entry
 from ledger.log.schema import Kind, entries, principals, strings
 from ledger.record import format_time
 from projections.findings.access_keys import created_key
-from projections.findings.evidence import Evidence, Finding, as_address, one, refs, target_user
+from projections.findings.evidence import (
+    REFERENCES_MAX,
+    Evidence,
+    Finding,
+    as_address,
+    one,
+    refs,
+    target_user,
+)
+from projections.findings.sign_ins import SIGN_IN, used_mfa
 
-SIGN_IN = "signin:ConsoleLogin"
 BY_AWS = "AWS on root's behalf"
 NO_KEY = "no key"
 
@@ -80,11 +88,6 @@ def signed_in(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def used_mfa(entry: Entry) -> bool:
-    extra = entry.document.get("additionalEventData")
-    return isinstance(extra, dict) and str(extra.get("MFAUsed")).lower() == "yes"
-
-
 def has_key(evidence: Evidence) -> Iterator[Finding]:
     """Question 19: had root an access key, when was it made and deleted, and what was it used for?"""
     e, p, k = entries.c, principals.c, strings.c
@@ -97,8 +100,8 @@ def has_key(evidence: Evidence) -> Iterator[Finding]:
     used_keys = evidence.scoped(sa.select(e.access_key).where(e.principal.in_(roots)).distinct())
     seen = sa.select(k.text).where(k.kind == Kind.KEY, k.text.like("AKIA%"), k.id.in_(used_keys))
     for key in sorted({*made, *evidence.connection.scalars(seen)}):
-        calls = evidence.entries_of_keys([key])
-        first = made.get(key) or calls[0]
+        calls = evidence.entries(evidence.with_keys([key]), limit=REFERENCES_MAX)
+        first, use = made.get(key) or calls[0], evidence.uses([key]).get(key)
         deleted = next(
             (
                 entry
@@ -118,7 +121,7 @@ def has_key(evidence: Evidence) -> Iterator[Finding]:
                 "accessKey": key,
                 "created": one(made.get(key)),
                 "deleted": one(deleted),
-                "calls": len(calls),
+                "calls": use.count if use else 0,
                 "used": refs(calls),
             },
         )

@@ -7,8 +7,7 @@ from typing import Any
 
 from ledger.entry import Entry
 from projections.findings.evidence import Evidence, Finding, by, is_own, one, refs, target_user
-from projections.findings.root import used_mfa
-from projections.findings.sign_ins import signed_in_as
+from projections.findings.sign_ins import had_mfa, signed_in_as, used_mfa
 from projections.lines import ref
 
 
@@ -16,7 +15,7 @@ def removed(evidence: Evidence) -> Iterator[Finding]:
     """Question 21: whose MFA was removed, by whom, and who signed in without it then? Source: Elastic's
     impact_iam_deactivate_mfa, AWS's incident response guides.
 
-    `hadMfa` of each sign-in is told by the account as it was at that time.
+    `hadMfa` of each sign-in says whether the user had a device then.
     """
     for entry in evidence.calls("iam:DeactivateMFADevice"):
         user, serial = target_user(entry), _serial(entry)
@@ -25,12 +24,12 @@ def removed(evidence: Evidence) -> Iterator[Finding]:
             {
                 **ref(one),
                 "mfaUsed": used_mfa(one),
-                "hadMfa": evidence.had_mfa(entry.account_id, user, one.time),
+                "hadMfa": had_mfa(evidence, entry.account_id, user, one.time),
             }
             for one in sign_ins
         ]
         own = is_own(entry.record.identity, user)
-        bare = any(not one["mfaUsed"] and one["hadMfa"] is not True for one in told)
+        bare = any(not one["mfaUsed"] for one in told)
         deleted = next(
             (
                 later
@@ -50,8 +49,8 @@ def removed(evidence: Evidence) -> Iterator[Finding]:
                 **by(evidence, entry),
                 "user": user,
                 "serialNumber": serial,
-                "hadMfaBefore": evidence.had_mfa(entry.account_id, user, entry.time - 1),
-                "hadMfaAfter": evidence.had_mfa(entry.account_id, user, entry.time),
+                "hadMfaBefore": had_mfa(evidence, entry.account_id, user, entry.time - 1),
+                "hadMfaAfter": had_mfa(evidence, entry.account_id, user, entry.time),
                 "deactivated": ref(entry),
                 "deleted": one(deleted),
                 "signIns": told,

@@ -8,9 +8,10 @@ from typing import Any
 
 from ledger.entry import Entry
 from ledger.record import format_time
-from projections.findings.evidence import DAY, PERSONS, Evidence, Finding, refs
-from projections.findings.root import SIGN_IN, used_mfa
+from projections.findings.evidence import DAY, PERSONS, Evidence, Finding, is_own, refs, target_user
 
+SIGN_IN = "signin:ConsoleLogin"
+MFA_ENABLED, MFA_DEACTIVATED = "iam:EnableMFADevice", "iam:DeactivateMFADevice"
 SPRAYED_NAMES_MIN = 10
 SPRAYING_SECONDS = DAY
 
@@ -26,7 +27,7 @@ def without_mfa(evidence: Evidence) -> Iterator[Finding]:
             continue
         identity = entry.record.identity
         user = identity.name if identity.kind == "IAMUser" else None
-        had = evidence.had_mfa(entry.account_id, user, entry.time)
+        had = had_mfa(evidence, entry.account_id, user, entry.time)
         severity = {"Root": "high", "IAMUser": "medium"}.get(identity.kind, "low")
         yield Finding(
             severity,
@@ -122,3 +123,41 @@ def signed_in_as(evidence: Evidence, account: str, user: str, since: int) -> lis
         for entry in evidence.later_calls(SIGN_IN, account=account, since=since)
         if entry.record.identity.kind in PERSONS and entry.record.identity.name == user
     ]
+
+
+def used_mfa(entry: Entry) -> bool:
+    extra = entry.document.get("additionalEventData")
+    return isinstance(extra, dict) and str(extra.get("MFAUsed")).lower() == "yes"
+
+
+def had_mfa(evidence: Evidence, account: str, user: str | None, at: int) -> bool | None:
+    """Whether a user had an MFA device at a time; root where there is no name. None: nothing tells.
+
+    The account as it was tells of the devices that the log saw being enabled. Of one from before the log tell the
+    sign-ins with it, and in the end that it was taken away.
+    """
+    entity = evidence.history.entity(account, "user", user, at) if user is not None else None
+    if user is None:
+        entity = evidence.history.entity(account, "settings", account, at)
+    if entity is not None and entity.get("MFADevices"):
+        return True
+    signs = [
+        entry
+        for action in (MFA_ENABLED, MFA_DEACTIVATED, SIGN_IN)
+        for entry in evidence.later_calls(action, account=account)
+        if _is_about(entry, user) and (entry.record.action != SIGN_IN or used_mfa(entry))
+    ]
+    signs.sort(key=lambda entry: (entry.time, entry.record.action != MFA_DEACTIVATED))
+    before = [entry for entry in signs if entry.time <= at]
+    after = [entry for entry in signs if entry.time > at]
+    if after and after[0].record.action == MFA_DEACTIVATED:
+        return True
+    if before:
+        return before[-1].record.action != MFA_DEACTIVATED
+    return None if entity is None or entity.get("CreatedBy") is None else False
+
+
+def _is_about(entry: Entry, user: str | None) -> bool:
+    if entry.record.action == SIGN_IN:
+        return is_own(entry.record.identity, user)
+    return target_user(entry) == user

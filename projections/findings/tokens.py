@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ledger.entry import Entry
 from ledger.log.schema import entries
-from projections.findings.evidence import Evidence, Finding, one, refs
+from ledger.record import format_time
+from projections.findings.evidence import REFERENCES_MAX, Evidence, Finding, one, refs
 
 ENDINGS = ("iam:UpdateAccessKey", "iam:DeleteAccessKey")
 
@@ -25,12 +25,18 @@ def opened_by_user(evidence: Evidence) -> Iterator[Finding]:
         if identity.kind != "IAMUser" or key is None:
             continue
         keys = [key, *(one.access_key for one in evidence.sessions.descendants([key]))]
-        calls = evidence.entries_of_keys(keys)
+        theirs = evidence.with_keys(keys)
+        actions = evidence.actions_of(theirs)
         ended = _end_of(evidence, entry, identity.access_key_id)
-        late = [call for call in calls if ended is not None and call.time > ended.time]
+        late = (
+            []
+            if ended is None
+            else evidence.entries(theirs, entries.c.time > ended.time, limit=REFERENCES_MAX)
+        )
         federated = entry.record.action == "sts:GetFederationToken"
         title = f"{identity.name} opened a {'federated ' if federated else ''}session"
-        iam = sum(call.record.service == "iam" for call in calls)
+        iam = sum(count for action, count in actions.items() if action.startswith("iam:"))
+        own = evidence.uses([key]).get(key)
         yield Finding(
             "high" if late else "medium" if federated or iam else "low",
             title + (" that outlived its key" if late else ""),
@@ -41,11 +47,11 @@ def opened_by_user(evidence: Evidence) -> Iterator[Finding]:
                 "byKey": identity.access_key_id,
                 "mfa": entry.record.request.get("serialNumber"),
                 "sessions": keys,
-                "ownCalls": sum(call.record.identity.access_key_id == key for call in calls),
-                "calls": len(calls),
+                "ownCalls": own.count if own else 0,
+                "calls": sum(actions.values()),
                 "iamCalls": iam,
-                "actions": dict(Counter(call.record.action for call in calls).most_common()),
-                "events": refs(calls),
+                "actions": actions,
+                "events": refs(evidence.entries(theirs, limit=REFERENCES_MAX)),
                 "keyEnded": one(ended),
                 "afterKeyEnded": refs(late),
             },
@@ -70,7 +76,7 @@ def _end_of(evidence: Evidence, opening: Entry, key: str | None) -> Entry | None
 
 def used_after_end(evidence: Evidence) -> Iterator[Finding]:
     """Question 39: did it help to deactivate the key? Which sessions of a key went on after it was made Inactive or
-    deleted, and which calls came with the key itself? Source: AWS's incident response guides, section 3.
+    deleted? A key that was made Active again may be among them. Source: AWS's incident response guides, section 3.
     """
     for entry in evidence.calls(*ENDINGS):
         request = entry.record.request
@@ -78,19 +84,19 @@ def used_after_end(evidence: Evidence) -> Iterator[Finding]:
         if not isinstance(key, str) or request.get("status", "Inactive") != "Inactive":
             continue
         keys = [key, *(one.access_key for one in evidence.sessions.descendants([key]))]
-        late = evidence.entries_of_keys(keys, entries.c.time > entry.time)
-        late = [call for call in late if call.record.identity.access_key_id != key or call.record.succeeded]
+        after = evidence.with_keys(keys), entries.c.time > entry.time
+        late = evidence.entries(*after, limit=REFERENCES_MAX)
         if late:
             yield Finding(
                 "high",
-                f"Sessions of {key} went on after its end",
+                f"{key} or its sessions went on after its end",
                 key,
                 [entry, *late],
                 {
                     "accessKey": key,
                     "by": entry.record.identity.label,
-                    "calls": len(late),
+                    "calls": sum(evidence.actions_of(*after).values()),
                     "sessions": sorted({str(call.record.identity.access_key_id) for call in late}),
-                    "last": one(late[-1]),
+                    "last": format_time(max(use.last for use in evidence.uses(keys).values())),
                 },
             )

@@ -40,7 +40,7 @@ def one_line(ran: Ran, code: int) -> str:
         (("events", "--account", "٢١٠٩٨٧٦٥٤٣٢١"), USAGE, "not an account id"),
         (("events", "--limit", "0"), USAGE, "between 1 and 1000"),
         (("events", "--limit", "1001"), USAGE, "between 1 and 1000"),
-        (("events", "--limit", "many"), USAGE, "many"),
+        (("events", "--limit", "many"), USAGE, "--limit"),
         (("events", "--after", "rubbish"), USAGE, "no cursor"),
         (("events", "--after", "210987654321:99999999999999999999"), USAGE, "no cursor"),
         (("events", "--principal", ""), USAGE, "empty"),
@@ -84,7 +84,7 @@ def one_line(ran: Ran, code: int) -> str:
         (("import", "--snapshot", "x"), USAGE, "--taken-at"),
         (("import", "--snapshot", "x", "--taken-at", "noon"), USAGE, "noon"),
         (("import", "x", "--rejects", "/no/such/folder/r.ndjson"), USAGE, "/no/such/folder"),
-        (("serve", "--port", "99999"), USAGE, "99999"),
+        (("serve", "--port", "99999"), USAGE, "65535"),
         (("serve", "--host", "no.such.host.invalid"), UNAVAILABLE, "no.such.host.invalid"),
     ],
     ids=lambda value: (

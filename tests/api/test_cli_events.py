@@ -3,7 +3,9 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -12,9 +14,18 @@ from api.demo.incident import Incident
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
 from ledger.record import read_record
+from projections.activity import Question
+from projections.investigation import Investigation
 from tests.api.conftest import Command
 
 EVENT = "706846f8-33c3-4e14-9ab3-3d88dbf7524d"
+
+
+@pytest.fixture(scope="module")
+def everything(incident_ledger: Path) -> list[Any]:
+    """Every line of the incident."""
+    log = Log(open_engine(str(incident_ledger)))
+    return list(Investigation(log).every_event(Question()))
 
 
 def test_a_page_is_a_hundred_newest_first_and_says_where_the_next_begins(ask: Command) -> None:
@@ -69,7 +80,10 @@ def test_oldest_is_newest_backwards(ask: Command) -> None:
         (("--succeeded",), lambda line: line["outcome"] == "succeeded"),
         (("--read-only",), lambda line: line["readOnly"]),
         (("--changing",), lambda line: not line["readOnly"]),
-        (("--session", "LarkspurBreakGlass/ops-review"), lambda line: "ops-review" in line["actor"]),
+        (
+            ("--session", "LarkspurBreakGlass/ops-review"),
+            lambda line: line["actor"].endswith("LarkspurBreakGlass/ops-review"),
+        ),
         (("--account", "210987654399"), lambda line: line["account"] == "210987654399"),
         (
             ("--from", "2026-03-17T13:00", "--to", "2026-03-17T14:00"),
@@ -78,18 +92,19 @@ def test_oldest_is_newest_backwards(ask: Command) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_each_filter_keeps_what_it_says_and_nothing_else(ask: Command, filters, holds) -> None:
+def test_each_filter_keeps_what_it_says_and_nothing_else(
+    ask: Command, everything: list[Any], filters: tuple[str, ...], holds: Callable[[Any], bool]
+) -> None:
     lines = ask("events", *filters, "--all", "--format", "ndjson").lines
     assert lines
     assert all(holds(line) for line in lines)
-    everything = ask("events", "--all", "--format", "ndjson").lines
     rest = {line["eventID"] for line in everything} - {line["eventID"] for line in lines}
     assert rest, "a filter that keeps everything proves nothing"
     missed = [line for line in everything if line["eventID"] in rest and _safely(holds, line)]
     assert not missed
 
 
-def _safely(holds, line) -> bool:
+def _safely(holds: Callable[[Any], bool], line: Any) -> bool:
     try:
         return bool(holds(line))
     except (TypeError, AttributeError):

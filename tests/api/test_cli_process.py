@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "api.cli.main")
 
 
-def started(*words: object, **options) -> "subprocess.Popen[bytes]":
+def started(*words: object, **options: Any) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, **options.pop("environment", {})}
     return subprocess.Popen(
         [*COMMAND, *map(str, words)],
@@ -29,7 +30,7 @@ def started(*words: object, **options) -> "subprocess.Popen[bytes]":
     )
 
 
-def ended(*words: object, **options) -> tuple[int, bytes, bytes]:
+def ended(*words: object, **options: Any) -> tuple[int, bytes, bytes]:
     with started(*words, **options) as process:
         out, err = process.communicate(timeout=60)
     return process.returncode, out, err

@@ -16,7 +16,7 @@ from tests.ledger.told import (
 
 def new_version(told: str | None = "v2", default: object = True, text: str | None = DENY_TEXT) -> dict:
     request = {"policyArn": OWN, "setAsDefault": default, "policyDocument": text}
-    return call("CreatePolicyVersion", request, told and {"policyVersion": {"versionId": told}})
+    return call("CreatePolicyVersion", request, {"policyVersion": {"versionId": told}} if told else None)
 
 
 def choose(version: str) -> dict:
