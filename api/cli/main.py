@@ -74,13 +74,14 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.log import LedgerUnavailable
+    from projections import attribution
     from projections.investigation import UnknownName
     from projections.vocabulary import BadFilter
 
     match error:
         case BadFilter():
             return Failed(str(error))
-        case UnknownName():
+        case UnknownName() | attribution.UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
         case LedgerUnavailable():
             return Failed(str(error), Exit.UNAVAILABLE)

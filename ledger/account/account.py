@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Self
 
 from immutables import Map
@@ -180,17 +181,17 @@ class Account:
         touched = self.touched
         for entity in entities:
             touched = touched.set((entity.kind, entity.id), None)
-        return replace(self, touched=touched)
+        return self._with({"touched": touched})
 
     def assume(self, reason: Reason, about: str) -> Self:
         noted = (*self.noted, Assumption(reason, about))
-        return replace(self, noted=noted, assumptions=self.assumptions + 1)
+        return self._with({"noted": noted, "assumptions": self.assumptions + 1})
 
     def settled(self) -> Self:
         """The same account at the beginning of another step."""
         if not self.touched and not self.noted:
             return self
-        return replace(self, touched=EMPTY, noted=())
+        return self._with({"touched": EMPTY, "noted": ()})
 
     def _put_settings(self, settings: Settings) -> Self:
         if settings == self.settings:
@@ -227,7 +228,14 @@ class Account:
             for target in links_after - links_before:
                 holders = holders.set(target, holders.get(target, EMPTY).set(ref, None))
             changed["holders"] = holders
-        return replace(self, **changed)
+        return self._with(changed)
+
+    def _with(self, changed: Mapping[str, Any]) -> Self:
+        """What `dataclasses.replace` gives, in a third of its time; nearly every change goes through here twice."""
+        values = list(_VALUES(self))
+        for name, value in changed.items():
+            values[_PLACE_OF[name]] = value
+        return type(self)(*values)
 
     # ---- showing
 
@@ -280,6 +288,11 @@ class Account:
 
     def _shown(self, shelf: Map[str, Any]) -> list[dict[str, Any]]:
         return [self.document(entity) for entity in sorted(shelf.values(), key=_arn)]
+
+
+_FIELDS = [it.name for it in fields(Account)]
+_VALUES = attrgetter(*_FIELDS)
+_PLACE_OF = {name: place for place, name in enumerate(_FIELDS)}
 
 
 def _arn(entity: Any) -> tuple[str, str]:

@@ -96,7 +96,9 @@ def test_12_which_human_is_behind_a_session(ask: Command, truth: Truth) -> None:
 def test_14_what_a_principal_made_to_come_back_by(ask: Command, truth: Truth) -> None:
     told = ask("lineage", truth["q14"]["user"], *SINCE, "--format", "json").json
     made = {one["entry"]["eventID"] for one in told["made"]}
-    device = set(truth["q22"]["by_intruders"])  # made by one call, given to the user by the next: we tell both
+    device = set(
+        truth["q22"]["by_intruders"]
+    )  # made by one call, given to the user by the next: we tell both
     assert made == {one["event_id"] for one in truth["q14"]["made"]} | device
 
 
@@ -166,9 +168,7 @@ def test_19_how_root_signed_in(ask: Command, truth: Truth) -> None:
 
 
 def test_19_whether_root_ever_had_a_key(ask: Command, truth: Truth) -> None:
-    had = {
-        account: root["access_key"] for account, root in truth["q19"].items() if root.get("access_key")
-    }
+    had = {account: root["access_key"] for account, root in truth["q19"].items() if root.get("access_key")}
     told = {one["account"]: one["detail"] for one in findings(ask, "root-has-key")}
     assert {account: key_of_root(detail) for account, detail in told.items()} == {
         account: (key["key"], key["created"]["event_id"], key["deleted"]["event_id"], set(key["used"]))

@@ -13,7 +13,8 @@ from ledger.entry import Draft, Entry, Origin
 from ledger.log import Log, open_engine
 from ledger.record import format_time, read_record
 from projections import activity
-from projections.activity import Activity, BadFilter, Question, cursor_of
+from projections.activity import Activity, Question, cursor_of
+from projections.vocabulary import BadFilter
 from tests.oracles import plain_questions
 
 ACCOUNTS = ("111111111111", "222222222222")
