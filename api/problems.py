@@ -14,9 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from ledger.log import LedgerUnavailable
-from projections import attribution
-from projections.investigation import UnknownName
-from projections.vocabulary import BadFilter
+from projections.vocabulary import BadFilter, UnknownName
 
 MEDIA_TYPE = "application/problem+json"
 ON_THE_WIRE = {"access-key": "accessKey", "source-ip": "sourceIP", "user-agent": "userAgent"}
@@ -45,7 +43,6 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_request)
     app.add_exception_handler(BadFilter, _of_filter)
     app.add_exception_handler(UnknownName, _of_name)
-    app.add_exception_handler(attribution.UnknownName, _of_name)
     app.add_exception_handler(LedgerUnavailable, _of_ledger)
     app.add_exception_handler(DBAPIError, _of_database)
     app.add_exception_handler(Exception, _of_mistake)

@@ -81,7 +81,9 @@ def report(peer: dict[str, float], ours: dict[str, float]) -> None:
         print(f"{name:>7}: {rate:8,.0f} events/s, {found['bytes']:6,.0f} bytes an event", end="")
         print(f", {found['cpu'] / found['records'] * 1e6:5.1f} us of processor an event", end="")
         print(f", peak memory {found['memory']:,.0f} MB", end="")
-        print(f" + {found['readers']:,.0f} MB for each that reads" if found["readers"] else "")
+        print(
+            f" + {found['readers']:,.0f} MB at most for each process that reads" if found["readers"] else ""
+        )
     print(
         f"  ratio: {peer['seconds'] / ours['seconds']:.2f} (by processor time {peer['cpu'] / ours['cpu']:.2f})"
     )

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry
 from ledger.log import Log
+from ledger.log.rows import among
 from ledger.log.schema import accounts, entries, frames, mentions
 from projections import vocabulary
 from projections.vocabulary import BadFilter, Vocabulary
@@ -66,8 +67,8 @@ class _Filter:
     column: sa.ColumnElement[int]
     numbers: set[int]
 
-    def condition(self) -> sa.ColumnElement[bool]:
-        return self.column.in_(sorted(self.numbers))
+    def condition(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
+        return among(connection, self.column, self.numbers)
 
 
 class Activity:
@@ -153,7 +154,7 @@ class Activity:
         if question.session is not None and not question.session.startswith(("ASIA", "AKIA")):
             found = vocabulary.identities_of_session(connection, question.session)
             filters.append(_Filter(e.principal, set(found.values())))
-            conditions.append(e.identity.in_(sorted(found)))
+            conditions.append(among(connection, e.identity, found))
         if any(not one.numbers for one in filters):
             return None
         if question.outcome == "succeeded":
@@ -238,13 +239,15 @@ def _keys(
     leader, sparse = _leader(connection, filters)
     others = [one for one in filters if one is not leader]
     if leader is None or (not sparse and len(leader.numbers) > MERGE_MAX):
-        query = _select(filters, conditions, indexed=None)
+        query = _select(connection, filters, conditions, indexed=None)
         return _run(connection, query, order, limit)
     if sparse:
-        query = _select(others, [*conditions, leader.condition()], indexed=leader)
+        query = _select(connection, others, [*conditions, leader.condition(connection)], indexed=leader)
         return _run(connection, query, order, limit)
     branches = [
-        _ordered(_select(others, [*conditions, leader.column == number], indexed=leader), order, limit)
+        _ordered(
+            _select(connection, others, [*conditions, leader.column == number], indexed=leader), order, limit
+        )
         for number in sorted(leader.numbers)
     ]
     if len(branches) == 1:
@@ -263,7 +266,9 @@ def _leader(connection: sa.Connection, filters: list[_Filter]) -> tuple[_Filter 
     fewest: tuple[int, int] | None = None
     for index, one in enumerate(filters):
         table = one.column.table
-        few = sa.select(sa.literal(1)).select_from(table).where(one.condition()).limit(PROBE_MAX + 1)
+        few = (
+            sa.select(sa.literal(1)).select_from(table).where(one.condition(connection)).limit(PROBE_MAX + 1)
+        )
         count = connection.execute(sa.select(sa.func.count()).select_from(few.subquery())).scalar_one()
         if fewest is None or count < fewest[0]:
             fewest = (count, index)
@@ -275,7 +280,11 @@ def _leader(connection: sa.Connection, filters: list[_Filter]) -> tuple[_Filter 
 
 
 def _select(
-    others: list[_Filter], conditions: list[sa.ColumnElement[bool]], *, indexed: _Filter | None
+    connection: sa.Connection,
+    others: list[_Filter],
+    conditions: list[sa.ColumnElement[bool]],
+    *,
+    indexed: _Filter | None,
 ) -> sa.Select[Any]:
     e, m = entries.c, mentions.c
     query = sa.select(e.time, e.account, e.position)
@@ -288,7 +297,7 @@ def _select(
     for one in others:
         if one.column is m.resource:
             of_resource = sa.select(sa.literal(1)).where(
-                m.resource.in_(sorted(one.numbers)),
+                one.condition(connection),
                 m.time == e.time,
                 m.account == e.account,
                 m.position == e.position,
@@ -296,7 +305,7 @@ def _select(
             query = query.where(of_resource.exists())
         else:
             # `+ 0` keeps the planner from leading with an index of its own choice
-            query = query.where((one.column + 0).in_(sorted(one.numbers)))
+            query = query.where(among(connection, one.column + 0, one.numbers))
     return query.where(*conditions)
 
 

@@ -20,7 +20,7 @@ from ledger.log.schema import principals as people
 from projections.activity import END_OF_TIME
 from projections.sessions import Session, Sessions
 from projections.sessions import sessions as openings
-from projections.vocabulary import BadFilter, principals_named
+from projections.vocabulary import BadFilter, UnknownName, principals_named
 
 HOUR = 3_600
 SESSION_HOURS_MAX = 36 + 1  # GetSessionToken, GetFederationToken: 129,600 s at most; clocks differ
@@ -29,10 +29,6 @@ PERSONS = ("Root", "IAMUser", "AssumedRole", "FederatedUser")
 ABROAD = "AWSAccount"  # what a caller is in the log of another account, which tells just the unique id
 Order = Literal["newest", "oldest"]
 Place = tuple[int, int, int]  # time, account, position
-
-
-class UnknownName(LookupError):
-    """The ledger knows no account, principal, key, event or entity of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ def _openings(connection: sa.Connection, keys: Sequence[str]) -> Iterator[Place]
         query = sa.select(s.time, s.account, s.position).where(
             s.access_key.in_(keys[start : start + KEYS_PAGE])
         )
-        yield from connection.execute(query).tuples()
+        yield from connection.execute(query)
 
 
 def key_numbers(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
@@ -81,7 +77,7 @@ def key_numbers(connection: sa.Connection, keys: Collection[str]) -> dict[str, i
         query = sa.select(strings.c.text, strings.c.id).where(
             strings.c.kind == Kind.KEY, strings.c.digest.in_(digests[start : start + KEYS_PAGE])
         )
-        found |= dict(connection.execute(query).tuples().all())
+        found |= dict(connection.execute(query).all())
     return {text: number for text, number in found.items() if text in keys}
 
 

@@ -13,11 +13,12 @@ from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.schema import Kind, entries, identities, mentions, principals, strings
 from ledger.record import format_time, is_denial
-from projections.attribution import UnknownName, key_numbers
+from projections.attribution import key_numbers
 from projections.history import History
 from projections.lineage import lineage
 from projections.lines import Reference, ref
 from projections.sessions import Session, Sessions
+from projections.vocabulary import UnknownName
 
 Answer = dict[str, Any]
 
@@ -116,7 +117,7 @@ def _texts(connection: sa.Connection, numbers: Sequence[int]) -> dict[int | None
     for start in range(0, len(numbers), FETCH_PAGE):
         page = numbers[start : start + FETCH_PAGE]
         query = sa.select(strings.c.id, strings.c.text).where(strings.c.id.in_(page))
-        found |= dict(connection.execute(query).tuples().all())
+        found |= dict(connection.execute(query).all())
     return found
 
 

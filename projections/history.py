@@ -20,6 +20,7 @@ from ledger.account.fold import fold
 from ledger.iam import FOLDED_ACTIONS
 from ledger.log import Log
 from ledger.log.schema import Kind, accounts, entries, principals, strings
+from ledger.record import format_time
 from projections.runner import Projection, Span, metadata
 
 LOAD_PAGE = 5_000
@@ -123,9 +124,9 @@ class History:
         lists = b",".join(
             b'"%s":[%s]' % (key.encode(), b",".join(documents)) for key, documents in members.items()
         )
-        return b'{"account":"%s","at":%d,%s,"settings":%s}' % (
+        return b'{"account":"%s","at":"%s",%s,"settings":%s}' % (
             account_id.encode(),
-            at,
+            format_time(at).encode(),
             lists,
             settings[0] if settings else b"{}",
         )

@@ -25,12 +25,9 @@ from projections.lines import Line, line, ref
 from projections.principals import principal_activity, principals
 from projections.runner import Runner
 from projections.sessions import SESSIONS, Sessions
+from projections.vocabulary import BadFilter, UnknownName
 
 Answer = dict[str, Any]
-
-
-class UnknownName(LookupError):
-    """The ledger knows no account, principal, key, event or entity of that name."""
 
 
 class Investigation:
@@ -235,7 +232,9 @@ class Investigation:
         if named is None and len(known) == 1:
             return known[0]
         if named is None:
-            raise UnknownName(f"say which account: {', '.join(known) or 'the ledger has none yet'}")
+            if not known:
+                raise UnknownName("the ledger has no account yet")
+            raise BadFilter("account", f"the ledger has several; say which: {', '.join(known)}")
         if named not in known:
             raise UnknownName(f"the ledger has no account {named!r}; it has {', '.join(known) or 'none yet'}")
         return named

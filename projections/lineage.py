@@ -19,6 +19,7 @@ from projections import vocabulary
 from projections.history import History, Version, action_numbers, versions
 from projections.lines import ref
 from projections.sessions import Sessions
+from projections.vocabulary import UnknownName
 
 Answer = dict[str, Any]
 
@@ -106,10 +107,14 @@ def lineage(
     since: int | None = None,
     until: int | None = None,
 ) -> Answer:
-    """Everything a key, session or principal made and changed, and so on; None where nothing of that name called."""
+    """Everything a key, session or principal made and changed, and so on. Raises UnknownName."""
     with log.engine.connect() as connection:
         tracing = _Tracing(log, history, sessions, connection, since, until)
         doer = tracing.resolve(named)
+        if not doer.principals and not doer.keys:
+            raise UnknownName(
+                f"nobody called {named!r} is in the ledger: no principal, session or access key"
+            )
         made, changed = tracing.follow(doer)
         return {
             "root": {"name": named, **tracing.use(doer)},

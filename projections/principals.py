@@ -13,10 +13,10 @@ from ledger.log.schema import Kind, accounts, entries, strings
 from ledger.log.schema import principals as people
 from ledger.record import format_time, is_denial
 from projections.activity import cursor_of
-from projections.attribution import PERSONS, Place, UnknownName, Whole, bounds_of, find_whole, place_of, walk
+from projections.attribution import PERSONS, Place, Whole, bounds_of, find_whole, place_of, walk
 from projections.lines import line, ref
 from projections.sessions import HOPS_MAX, Hop, Session, Sessions
-from projections.vocabulary import BadFilter
+from projections.vocabulary import BadFilter, UnknownName
 
 KINDS = {
     "sts:GetSessionToken": "sessionToken",

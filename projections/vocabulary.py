@@ -7,6 +7,7 @@ import ipaddress
 import re
 import threading
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -24,6 +25,10 @@ class BadFilter(ValueError):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
+
+
+class UnknownName(LookupError):
+    """The ledger knows no account, principal, key, event or entity of that name."""
 
 
 class Vocabulary:
@@ -151,6 +156,7 @@ def _like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+@lru_cache(maxsize=200_000)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)

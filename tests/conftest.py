@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from api.demo.incident import Incident, write_incident
-from api.snapshots import import_snapshot
+from ledger.intake.baseline import import_snapshot
 from ledger.intake.importer import import_paths
 from ledger.log import Log, open_engine
 from ledger.record import parse_time

@@ -87,7 +87,7 @@ def _import_snapshot(
     format: Format,
 ) -> None:
     from api.asking import check_account, moment
-    from api.snapshots import import_snapshot
+    from ledger.intake.baseline import import_snapshot
     from ledger.intake.snapshots import SnapshotRejected
 
     if paths:

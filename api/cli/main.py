@@ -74,14 +74,12 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.log import LedgerUnavailable
-    from projections import attribution
-    from projections.investigation import UnknownName
-    from projections.vocabulary import BadFilter
+    from projections.vocabulary import BadFilter, UnknownName
 
     match error:
         case BadFilter():
             return Failed(str(error))
-        case UnknownName() | attribution.UnknownName():
+        case UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
         case LedgerUnavailable():
             return Failed(str(error), Exit.UNAVAILABLE)

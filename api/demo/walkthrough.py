@@ -19,7 +19,7 @@ from api.cli.opening import opened_log
 from api.cli.printing import cell, clock, plain, short, show
 from api.demo.incident import Incident, write_incident
 from api.demo.whereabouts import MAIN, PROD_DATA
-from api.snapshots import import_snapshot
+from ledger.intake.baseline import import_snapshot
 from ledger.intake.importer import import_paths
 from ledger.log import LedgerUnavailable, Log
 from ledger.record import format_time, parse_time

@@ -29,7 +29,7 @@ _ORDERED_ID = re.compile(
 )
 
 Event = Change | Sighting
-Key = tuple[int, int, str, bytes]
+Key = tuple[int, int, str, bytes, int]
 
 
 class OutOfOrder(ValueError):
@@ -64,7 +64,7 @@ def fold(account: Account, events: Iterable[Event]) -> Iterator[Step]:
                 sightings.append(event)
             elif event.record.action in OPERATIONS and event.record.succeeded:
                 changes.append(event)
-        for step in _second(account, changes):
+        for step in _second(account, changes) if changes else ():
             account = step.account
             yield step
         for sighting in sorted(sightings, key=_sighting_order) if len(sightings) > 1 else sightings:
@@ -195,7 +195,7 @@ class _Second:
 def _key(change: Change, twins: bool) -> Key:
     operation = OPERATIONS[change.record.action]
     content = canonical(change.record.document) if twins else b""
-    return (operation.rank, operation.order(change), change.event_id, content)
+    return (operation.rank, operation.order(change), change.event_id, content, change.position)
 
 
 def _names(change: Change) -> frozenset[str]:

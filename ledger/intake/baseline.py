@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,11 @@ import orjson
 
 from ledger.entry import Draft, Origin
 from ledger.intake.snapshots import SnapshotRejected, snapshot_record
-from ledger.intake.sources import Source
 from ledger.log import Appended, Log
 from ledger.record import format_time, read_record
 from ledger.redaction import redact
 
+FILE_BYTES_MAX = 512 << 20
 ACCOUNT_OF_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}):")
 
 
@@ -24,16 +25,29 @@ def import_snapshot(log: Log, path: Path, *, taken_at: int, account: str | None 
     """Append a snapshot, the output of `aws iam get-account-authorization-details`, as one entry.
 
     `taken_at` is in seconds since 1970. `account` is needed only where the snapshot's ARNs name none. The same
-    snapshot again is a duplicate. Raises SnapshotRejected, and OSError where the file can't be read.
+    snapshot again is a duplicate. Raises SnapshotRejected.
     """
-    raw = path.read_bytes()
+    raw = _read(path)
     try:
         document = orjson.loads(raw)
+        account_id = account or account_of(document)
+        record = read_record(redact(snapshot_record(document, format_time(taken_at), account_id)))
+        return log.append([Draft.of(record, Origin(str(path), hashlib.sha256(raw).hexdigest()))])
+    except SnapshotRejected as error:
+        raise SnapshotRejected(f"{path}: {error}") from error
     except orjson.JSONDecodeError as error:
-        raise SnapshotRejected(f"{path} is no JSON: {error}") from error
-    account_id = account or account_of(document)
-    record = read_record(redact(snapshot_record(document, format_time(taken_at), account_id)))
-    return log.append([Draft.of(record, Origin(str(path), Source(str(path), path=path).sha256))])
+        raise SnapshotRejected(f"{path} is not JSON: {error}") from error
+    except orjson.JSONEncodeError as error:
+        raise SnapshotRejected(f"{path} cannot be kept: {error}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise SnapshotRejected(f"{path} has more than {FILE_BYTES_MAX >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise SnapshotRejected(f"cannot read {path}: {error.strerror}") from error
 
 
 def account_of(document: Any) -> str:

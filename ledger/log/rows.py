@@ -34,8 +34,8 @@ def among(
     """The column is one of the numbers: one parameter and one statement, however many they are."""
     if connection.dialect.name == "postgresql":
         return column == sa.any_(sa.literal(list(numbers), ARRAY(sa.BigInteger)))
-    listed = sa.text("SELECT value FROM json_each(:numbers)")
-    return column.in_(listed.bindparams(numbers=orjson.dumps(list(numbers)).decode()))
+    listed = sa.func.json_each(orjson.dumps(list(numbers)).decode()).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
 
 
 @lru_cache

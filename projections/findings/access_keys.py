@@ -114,7 +114,7 @@ def _lasting_keys(evidence: Evidence, account: str, user: str) -> dict[str, int]
     rows = sa.select(p.id).where(p.kind == "IAMUser", p.account_id == account, p.name == user)
     used = sa.select(e.access_key).where(e.principal.in_(rows)).distinct()
     query = sa.select(k.text, k.id).where(k.kind == Kind.KEY, k.text.like("AKIA%"), k.id.in_(used))
-    return dict(evidence.connection.execute(query.order_by(k.text)).tuples().all())
+    return dict(evidence.connection.execute(query.order_by(k.text)).all())
 
 
 def _around(evidence: Evidence, key: str, number: int, start: int, end: int | None) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def _column(
     evidence: Evidence, key: sa.ColumnElement[int], value: sa.ColumnElement[str], numbers: set[int]
 ) -> dict[int, str]:
     query = sa.select(key, value).where(among(evidence.connection, key, numbers))
-    return dict(evidence.connection.execute(query).tuples().all())
+    return dict(evidence.connection.execute(query).all())
 
 
 def _told(use: Use) -> dict[str, Any]:

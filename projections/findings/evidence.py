@@ -170,7 +170,7 @@ class Evidence:
         count = sa.func.count().label("count")
         query = sa.select(k.text, count).join(strings, k.id == e.action).where(*conditions).group_by(k.text)
         rows = self.connection.execute(query.order_by(count.desc(), k.text))
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
     def first_use(self, key: str) -> Entry | None:
         use = self.uses([key]).get(key)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ledger.entry import Entry
-from projections.attribution import UnknownName, calls_of, find_whole
+from projections.attribution import calls_of, find_whole
 from projections.findings.evidence import DAY, Evidence, Finding, by, is_own, one, target_user
+from projections.vocabulary import UnknownName
 
 # What the tools of infrastructure as code call themselves. CloudFormation (and so CDK and SAM) calls by itself.
 DEPLOYERS = ("terraform", "opentofu", "pulumi", "crossplane", "cloudformation", "ansible")

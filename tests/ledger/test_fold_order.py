@@ -193,6 +193,10 @@ def test_twins_of_one_event_id_are_told_apart_by_their_content() -> None:
     )
 
 
+def test_the_same_record_twice_in_one_second_is_read_twice() -> None:
+    assert actions(imported([create_role(), attach, attach])) == ["CreateRole", *["AttachRolePolicy"] * 2]
+
+
 def test_failed_and_other_calls_make_no_step() -> None:
     failed = call("DeleteRole", ROLE, error="DeleteConflictException")
     other = call("GetRole", ROLE)
