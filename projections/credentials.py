@@ -76,7 +76,7 @@ def key_report(
         "actions": _actions(calls),
         "deniedCalls": _denied(calls),
         "sessions": opened,
-        "created": lineage(log, history, sessions, access_key_id)["made"],
+        "created": lineage(log, history, sessions, access_key_id)["made"] if calls else [],
     }
 
 

@@ -16,6 +16,7 @@ from ledger.log import Log
 from ledger.log.schema import accounts, entries, principals, strings
 from ledger.record import format_time
 from projections import vocabulary
+from projections.attribution import key_numbers
 from projections.history import History, Version, action_numbers, versions
 from projections.lines import ref
 from projections.sessions import Sessions
@@ -170,15 +171,11 @@ class _Tracing:
             one for unique_id in ids if unique_id for one in self.sessions.opened_by_principal(unique_id)
         ]
         names = [one.access_key for one in opened]
-        for name in names:
-            doer.keys |= vocabulary.keys(self.connection, name)
-        doer.keys |= self._keys_from(names)
+        doer.keys |= set(key_numbers(self.connection, names).values()) | self._keys_from(names)
 
     def _keys_from(self, names: list[str]) -> set[int]:
-        found: set[int] = set()
-        for one in self.sessions.descendants(names):
-            found |= vocabulary.keys(self.connection, one.access_key)
-        return found
+        descendants = self.sessions.descendants(names)
+        return set(key_numbers(self.connection, [one.access_key for one in descendants]).values())
 
     def _key_names(self, numbers: set[int]) -> list[str]:
         return list(self.connection.scalars(sa.select(strings.c.text).where(strings.c.id.in_(numbers))))

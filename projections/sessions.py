@@ -311,7 +311,7 @@ def _hop(identity: Identity, record: Record) -> Hop:
 def _type_of(opening: Session) -> str:
     if opening.action == "sts:GetSessionToken":
         return "IAMUser"
-    return "FederatedUser" if opening.action == "sts:GetFederationToken" else "AssumedRole"
+    return "FederatedUser" if ":federated-user/" in (opening.session_arn or "") else "AssumedRole"
 
 
 def _session(row: sa.Row[Any]) -> Session:

@@ -243,6 +243,7 @@ def _text(value: object) -> str | None:
 
 
 _READERS: Final[dict[str, Callable[[Change], Session]]] = {
+    "signin:GetSigninToken": _in_the_console,
     "sts:AssumeRole": _of_a_role,
     "sts:AssumeRoleWithSAML": _with_saml,
     "sts:AssumeRoleWithWebIdentity": _with_web_identity,

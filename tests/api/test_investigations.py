@@ -17,10 +17,13 @@ import pytest
 from api.demo.incident import Incident
 from tests.api.conftest import Command
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "investigations.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "investigations.md"
+README = ROOT / "README.md"
 
 EVERY = ("--oldest", "--all", "--format", "ndjson")
 SINCE = ("--from", "2026-03-17T13:00")
+HOURS = ("--from", "2026-03-17T13:00", "--to", "2026-03-17T17:00")
 WINDOW = ("--from", "2026-03-17T13:00:00Z", "--to", "2026-03-17T16:30:01Z")  # the truth counts 16:30:00 in
 
 Truth = dict[str, Any]
@@ -378,9 +381,6 @@ def test_39_whether_deactivating_the_key_stopped_it(ask: Command, truth: Truth) 
     assert set(entries_of(told)[1:]) == late
 
 
-HOURS = ("--from", "2026-03-17T13:00", "--to", "2026-03-17T17:00")
-
-
 # -- the document -----------------------------------------------------------------------------------------------
 
 
@@ -414,9 +414,22 @@ def test_the_document_shows_what_the_command_prints(ask: Command, block: Shown) 
 
 
 def test_the_document_answers_every_question() -> None:
-    asked = {int(number) for number in re.findall(r"^## (\d+)\.", DOCUMENT.read_text(), re.M)}
+    asked = {int(number) for number in re.findall(r"^### (\d+)\.", DOCUMENT.read_text(), re.M)}
     answered = {*range(1, 6), 12, *range(14, 25), 26, *range(28, 37), 39}
     assert answered - asked == set()
+
+
+def everyday() -> list[str]:
+    """The commands of the README that ask a ledger which is not named."""
+    commands: list[str] = re.findall(r"^    iam-ledger ((?!--db)\S.*)$", README.read_text(), re.M)
+    return commands
+
+
+@pytest.mark.parametrize("words", everyday())
+def test_the_commands_of_the_readme_answer(ask: Command, words: str) -> None:
+    ran = ask(*shlex.split(words))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.text.strip()
 
 
 def spaced(line: str) -> str:
