@@ -60,6 +60,37 @@ class Page:
     next: str | None  # the cursor of the page after this one
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The stretch of time that is asked for, in which order, and beyond which entry a page begins."""
+
+    since: int
+    until: int
+    order: Order
+    beyond: tuple[int, int, int] | None = None  # time, account, position
+
+    def conditions(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        """Always a range of time: it is what makes SQLite walk an index by time instead of sorting everything."""
+        c = table.c
+        found = [c.time >= self.since, c.time < self.until]
+        if self.beyond is not None:
+            place = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in self.beyond))
+            here = sa.tuple_(c.time, c.account, c.position)
+            newest = self.order == "newest"
+            found.append(c.time <= self.beyond[0] if newest else c.time >= self.beyond[0])
+            found.append(here < place if newest else here > place)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Filters that an index serves, conditions on entries that none does, and the stretch of time."""
+
+    filters: list[_Filter]
+    conditions: list[sa.ColumnElement[bool]]
+    stretch: _Stretch
+
+
 @dataclass(slots=True)
 class _Filter:
     """The entries whose `column` is one of `numbers`."""
@@ -98,27 +129,19 @@ class Activity:
         plan = self._plan(connection, question)
         if plan is None:
             return Page([], None)
-        filters, conditions = plan
         if question.text is not None:
-            return self._page_with_text(connection, question, filters, conditions)
-        keys = _keys(connection, filters, conditions, question.order, question.limit + 1)
+            return self._page_with_text(connection, question, plan)
+        keys = _keys(connection, plan, question.limit + 1)
         found = self._fetch(connection, keys[: question.limit])
         return Page(found, cursor_of(found[-1]) if len(keys) > question.limit else None)
 
-    def _page_with_text(
-        self,
-        connection: sa.Connection,
-        question: Question,
-        filters: list[_Filter],
-        conditions: list[sa.ColumnElement[bool]],
-    ) -> Page:
+    def _page_with_text(self, connection: sa.Connection, question: Question, plan: _Plan) -> Page:
         """Text is not indexed: read on, in order and in growing steps, until the page is full."""
         needle = _as_in_json(question.text or "")
         found: list[tuple[int, int]] = []
         step = TEXT_STEP_MIN
-        after: list[sa.ColumnElement[bool]] = []
         while True:
-            keys = _keys(connection, filters, [*conditions, *after], question.order, step)
+            keys = _keys(connection, plan, step)
             found += self._holding(connection, keys, needle)
             if len(found) > question.limit:
                 page = self._fetch(connection, found[: question.limit])
@@ -126,7 +149,8 @@ class Activity:
             if len(keys) < step:
                 return Page(self._fetch(connection, found), None)
             last = self._fetch(connection, keys[-1:])[0]
-            after = [self._beyond(connection, cursor_of(last), question.order)]
+            beyond = self._place(connection, cursor_of(last))
+            plan = replace(plan, stretch=replace(plan.stretch, beyond=beyond))
             step = min(step * 4, TEXT_STEP_MAX)
 
     def _holding(
@@ -139,10 +163,8 @@ class Activity:
             held |= {(account, position) for position, body in bodies.items() if needle in body.lower()}
         return [key for key in keys if key in held]
 
-    def _plan(
-        self, connection: sa.Connection, question: Question
-    ) -> tuple[list[_Filter], list[sa.ColumnElement[bool]]] | None:
-        """Filters that an index serves, and conditions that none does; None where nothing can match."""
+    def _plan(self, connection: sa.Connection, question: Question) -> _Plan | None:
+        """None where nothing can match."""
         filters = self._filters(connection, question)
         conditions: list[sa.ColumnElement[bool]] = []
         e = entries.c
@@ -163,12 +185,13 @@ class Activity:
             conditions.append(
                 e.frame.in_(sa.select(frames.c.id).where(frames.c.read_only == question.read_only))
             )
-        # Always a range of time: it is what makes SQLite walk the index by time instead of sorting everything.
-        conditions.append(e.time >= (question.since or 0))
-        conditions.append(e.time < (END_OF_TIME if question.until is None else question.until))
-        if question.after is not None:
-            conditions.append(self._beyond(connection, question.after, question.order))
-        return filters, conditions
+        stretch = _Stretch(
+            since=question.since or 0,
+            until=END_OF_TIME if question.until is None else question.until,
+            order=question.order,
+            beyond=None if question.after is None else self._place(connection, question.after),
+        )
+        return _Plan(filters, conditions, stretch)
 
     def _filters(self, connection: sa.Connection, question: Question) -> list[_Filter]:
         words, e = self._vocabulary, entries.c
@@ -197,7 +220,7 @@ class Activity:
             filters.append(_Filter(e.error, words.all_errors()))
         return filters
 
-    def _beyond(self, connection: sa.Connection, cursor: str, order: Order) -> sa.ColumnElement[bool]:
+    def _place(self, connection: sa.Connection, cursor: str) -> tuple[int, int, int]:
         account_id, _, position = cursor.rpartition(":")
         e = entries.c
         row = None
@@ -209,11 +232,7 @@ class Activity:
             ).first()
         if row is None:
             raise BadFilter("after", f"{cursor!r} is no cursor; use the `next` of a page")
-        place = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in row))
-        here = sa.tuple_(e.time, e.account, e.position)
-        if order == "newest":
-            return sa.and_(e.time <= row.time, here < place)
-        return sa.and_(e.time >= row.time, here > place)
+        return row.time, row.account, row.position
 
     def _fetch(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
         found = {
@@ -228,27 +247,16 @@ def cursor_of(entry: Entry) -> str:
     return f"{entry.account_id}:{entry.position}"
 
 
-def _keys(
-    connection: sa.Connection,
-    filters: list[_Filter],
-    conditions: list[sa.ColumnElement[bool]],
-    order: Order,
-    limit: int,
-) -> list[tuple[int, int]]:
+def _keys(connection: sa.Connection, plan: _Plan, limit: int) -> list[tuple[int, int]]:
     """The account and position of the first `limit` entries, in order."""
-    leader, sparse = _leader(connection, filters)
-    others = [one for one in filters if one is not leader]
+    order = plan.stretch.order
+    leader, sparse = _leader(connection, plan.filters)
     if leader is None or (not sparse and len(leader.numbers) > MERGE_MAX):
-        query = _select(connection, filters, conditions, indexed=None)
-        return _run(connection, query, order, limit)
+        return _run(connection, _select(connection, plan), order, limit)
     if sparse:
-        query = _select(connection, others, [*conditions, leader.condition(connection)], indexed=leader)
-        return _run(connection, query, order, limit)
+        return _run(connection, _select(connection, plan, leader), order, limit)
     branches = [
-        _ordered(
-            _select(connection, others, [*conditions, leader.column == number], indexed=leader), order, limit
-        )
-        for number in sorted(leader.numbers)
+        _ordered(_select(connection, plan, leader, number), order, limit) for number in sorted(leader.numbers)
     ]
     if len(branches) == 1:
         return [(row.account, row.position) for row in connection.execute(branches[0])]
@@ -280,20 +288,24 @@ def _leader(connection: sa.Connection, filters: list[_Filter]) -> tuple[_Filter 
 
 
 def _select(
-    connection: sa.Connection,
-    others: list[_Filter],
-    conditions: list[sa.ColumnElement[bool]],
-    *,
-    indexed: _Filter | None,
+    connection: sa.Connection, plan: _Plan, leader: _Filter | None = None, number: int | None = None
 ) -> sa.Select[Any]:
+    """Time, account and position of what is asked for, led by one filter, or by one number of it."""
     e, m = entries.c, mentions.c
-    query = sa.select(e.time, e.account, e.position)
-    if indexed is not None and indexed.column is m.resource:
-        query = sa.select(m.time, m.account, m.position).join(
-            entries, sa.and_(e.account == m.account, e.position == m.position, e.time == m.time)
-        )
-        if len(indexed.numbers) > 1:
+    others = [one for one in plan.filters if one is not leader]
+    if leader is not None and leader.column is m.resource:
+        query = sa.select(m.time, m.account, m.position).where(*plan.stretch.conditions(mentions))
+        if others or plan.conditions:
+            query = query.join(
+                entries, sa.and_(e.account == m.account, e.position == m.position, e.time == m.time)
+            )
+        if number is None and len(leader.numbers) > 1:
             query = query.distinct()
+    else:
+        query = sa.select(e.time, e.account, e.position).where(*plan.stretch.conditions(entries))
+    if leader is not None:
+        led = leader.condition(connection) if number is None else leader.column == number
+        query = query.where(led)
     for one in others:
         if one.column is m.resource:
             of_resource = sa.select(sa.literal(1)).where(
@@ -306,7 +318,7 @@ def _select(
         else:
             # `+ 0` keeps the planner from leading with an index of its own choice
             query = query.where(among(connection, one.column + 0, one.numbers))
-    return query.where(*conditions)
+    return query.where(*plan.conditions)
 
 
 def _ordered(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ class Reader:
         self._frames: dict[int, dict[str, Any]] = {}
         self._identities: dict[int, tuple[bytes, bytes]] = {}
         self._arrivals: dict[int, tuple[int, Origin]] = {}
+        self._turn = threading.Lock()
 
     def load_dictionaries(self, connection: sa.Connection) -> None:
         for number, content in connection.execute(sa.select(dictionaries.c.id, dictionaries.c.content)):
@@ -60,8 +62,9 @@ class Reader:
 
     def entries(self, connection: sa.Connection, query: sa.Select[Any]) -> list[Entry]:
         rows = connection.execute(query).all()
-        self._look_up(connection, rows)
-        return [self._entry(row) for row in rows]
+        with self._turn:  # a server asks in many threads, and what is remembered may be dropped
+            self._look_up(connection, rows)
+            return [self._entry(row) for row in rows]
 
     def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[int, bytes]]:
         """Position and body of entries, from rows of (position, coding, body): the record less what is kept once.

@@ -89,7 +89,9 @@ def test_12_which_human_is_behind_a_session(ask: Command, truth: Truth) -> None:
                 assert one["openedBy"] is None
                 continue
             assert (one["session"] or one["principal"], bool(one["mfa"])) == (hop["arn"], hop["mfa"])
-            if one["openedBy"] is not None:
+            if hop["kind"] == "console":  # the truth names the sign-in; the token's record names the key
+                assert one["openedBy"]["eventName"] == "GetSigninToken"
+            elif one["openedBy"] is not None:
                 assert one["openedBy"]["eventID"] == hop["made_by"]
 
 
@@ -400,23 +402,24 @@ def shown() -> list[Shown]:
 def test_the_document_shows_what_the_command_prints(ask: Command, block: Shown) -> None:
     ran = ask(*block.words)
     assert ran.code == 0, ran.err
-    printed = [spaced(line) for line in ran.text.splitlines()]
-    place, anywhere = 0, False
-    for line in map(spaced, block.lines):
-        if line == "…":
-            anywhere = True
-            continue
-        places = range(place, len(printed)) if anywhere else range(place, place + 1)
-        found = next((at for at in places if at < len(printed) and looks_like(line, printed[at])), None)
-        assert found is not None, f"{line!r} is not printed here: {printed[place : place + 3]}"
-        place, anywhere = found + 1, False
-    assert anywhere or place == len(printed), f"not shown: {printed[place:][:3]}"
+    shows(block.lines, ran.text)
 
 
 def test_the_document_answers_every_question() -> None:
     asked = {int(number) for number in re.findall(r"^### (\d+)\.", DOCUMENT.read_text(), re.M)}
     answered = {*range(1, 6), 12, *range(14, 25), 26, *range(28, 37), 39}
     assert answered - asked == set()
+
+
+def test_the_readme_begins_with_what_the_demo_prints(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    screen = re.findall(r"^    (.*)$|^()$", README.read_text().partition("\nPoint it")[0], re.M)
+    first, second = "\n".join(line for line, _ in screen).strip().split("$ iam-ledger ")
+    shows([line for line in first.splitlines()[1:] if line], command("demo").text, gaps=True)
+    words, *lines = second.splitlines()
+    shows(lines, command(*shlex.split(words)).text)
 
 
 def everyday() -> list[str]:
@@ -430,6 +433,21 @@ def test_the_commands_of_the_readme_answer(ask: Command, words: str) -> None:
     ran = ask(*shlex.split(words))
     assert (ran.code, ran.err) == (0, "")
     assert ran.text.strip()
+
+
+def shows(shown_lines: list[str], printed_text: str, *, gaps: bool = False) -> None:
+    """Every line shown is printed, in order; lines are left out only where a `…` says so, or `gaps` may be."""
+    printed = [spaced(line) for line in printed_text.splitlines()]
+    place, anywhere = 0, gaps
+    for line in map(spaced, shown_lines):
+        if line == "…":
+            anywhere = True
+            continue
+        places = range(place, len(printed)) if anywhere else range(place, place + 1)
+        found = next((at for at in places if at < len(printed) and looks_like(line, printed[at])), None)
+        assert found is not None, f"{line!r} is not printed here: {printed[place : place + 3]}"
+        place, anywhere = found + 1, gaps
+    assert anywhere or place == len(printed), f"not shown: {printed[place:][:3]}"
 
 
 def spaced(line: str) -> str:
