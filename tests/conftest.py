@@ -91,7 +91,6 @@ def incident_ledger(incident: Incident, tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.mktemp("ledger") / "incident.sqlite"
     log = Log(open_engine(str(path), create=True))
     import_snapshot(log, incident.snapshot, taken_at=parse_time(incident.snapshot_at))
-    import_snapshot(log, incident.snapshot, taken_at=parse_time(incident.snapshot_at))
     import_paths(log, [incident.logs])
     log.engine.dispose()
     return path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +29,7 @@ from ledger.log.preparation import Prepared
 BATCH_MAX: Final = 5_000
 LOOKED_AHEAD_MAX: Final = 2_000  # sources, to judge how much there is to do and to take samples from
 ALONE_BYTES_MAX: Final = 2 << 20  # on disk; below that a second process takes longer to start than it saves
-SAMPLE_SOURCES: Final = 25
+SAMPLE_RECORDS_OF_ONE: Final = 200  # source
 SAMPLE_RECORDS: Final = 5_000
 WORKERS_MAX: Final = 2  # more would only wait for the one that writes
 
@@ -172,10 +173,12 @@ class _Tally:
 def _samples(sources: list[Source]) -> list[Draft]:
     """Records from all over the import, to train the log's first dictionary on."""
     files = [source for source in sources if source.size is not None]
-    chosen = files[:: max(1, len(files) // SAMPLE_SOURCES)]
+    random.Random(0).shuffle(files)
     samples: list[Draft] = []
-    for source in chosen:
-        samples += islice(_drafts_of(source), SAMPLE_RECORDS // len(chosen))
+    for source in files:
+        samples += islice(_drafts_of(source), SAMPLE_RECORDS_OF_ONE)
+        if len(samples) >= SAMPLE_RECORDS:
+            break
     return samples
 
 
