@@ -132,7 +132,7 @@ class Activity:
         if question.text is not None:
             return self._page_with_text(connection, question, plan)
         keys = _keys(connection, plan, question.limit + 1)
-        found = self._fetch(connection, keys[: question.limit])
+        found = self.log.fetch_all(connection, keys[: question.limit])
         return Page(found, cursor_of(found[-1]) if len(keys) > question.limit else None)
 
     def _page_with_text(self, connection: sa.Connection, question: Question, plan: _Plan) -> Page:
@@ -144,11 +144,11 @@ class Activity:
             keys = _keys(connection, plan, step)
             found += self._holding(connection, keys, needle)
             if len(found) > question.limit:
-                page = self._fetch(connection, found[: question.limit])
+                page = self.log.fetch_all(connection, found[: question.limit])
                 return Page(page, cursor_of(page[-1]))
             if len(keys) < step:
-                return Page(self._fetch(connection, found), None)
-            last = self._fetch(connection, keys[-1:])[0]
+                return Page(self.log.fetch_all(connection, found), None)
+            last = self.log.fetch_all(connection, keys[-1:])[0]
             beyond = self._place(connection, cursor_of(last))
             plan = replace(plan, stretch=replace(plan.stretch, beyond=beyond))
             step = min(step * 4, TEXT_STEP_MAX)
@@ -233,14 +233,6 @@ class Activity:
         if row is None:
             raise BadFilter("after", f"{cursor!r} is no cursor; use the `next` of a page")
         return row.time, row.account, row.position
-
-    def _fetch(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
-        found = {
-            (account, entry.position): entry
-            for account, positions in _by_account(keys).items()
-            for entry in self.log.fetch(connection, account, positions)
-        }
-        return [found[key] for key in keys]
 
 
 def cursor_of(entry: Entry) -> str:

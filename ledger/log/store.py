@@ -309,6 +309,25 @@ class Log:
         found = {entry.position: entry for entry in self._at(connection, account, positions)}
         return [found[position] for position in positions if position in found]
 
+    def fetch_all(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
+        """The entries of these accounts (by their numbers) and positions, in the order asked for."""
+        if not keys:
+            return []
+        by_account: dict[int, list[int]] = {}
+        for account, position in keys:
+            by_account.setdefault(account, []).append(position)
+        places = (
+            sa.and_(entries.c.account == account, among(connection, entries.c.position, positions))
+            for account, positions in by_account.items()
+        )
+        found = {
+            (entry.account_id, entry.position): entry
+            for entry in self._reader.entries(connection, everything().where(sa.or_(*places)))
+        }
+        query = sa.select(accounts.c.id, accounts.c.account_id).where(accounts.c.id.in_(list(by_account)))
+        account_ids = {row.id: row.account_id for row in connection.execute(query)}
+        return [found[account_ids[account], position] for account, position in keys]
+
     def bodies(self, connection: sa.Connection, account: int, positions: Sequence[int]) -> dict[int, bytes]:
         """What text is looked for in, by position: requests, responses and messages as JSON. See Reader.bodies."""
         query = sa.select(entries.c.position, entries.c.coding, entries.c.body).where(

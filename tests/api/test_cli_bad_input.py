@@ -62,7 +62,7 @@ def one_line(ran: Ran, code: int) -> str:
         (("lineage", "ci-deploy", "--from", "x"), USAGE, "from"),
         (("state", "--account", "210987654321", "--at", "noon"), USAGE, "noon"),
         (("state", "--account", "999999999999"), NOT_ALL, "999999999999"),
-        (("state",), NOT_ALL, "210987654321, 210987654399"),
+        (("state",), USAGE, "210987654321, 210987654399"),
         (("state", "user"), USAGE, "which user"),
         (("state", "user", "nobody", "--account", "210987654321"), NOT_ALL, "nobody"),
         (("diff", "--from", "2026-03-17"), USAGE, "--to"),

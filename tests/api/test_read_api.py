@@ -124,7 +124,7 @@ def is_problem(answered: Any, status: int) -> dict[str, Any]:
         (f"/v1/state?account={MAIN}&at=noon", 422, "noon"),
         (f"/v1/state?account={MAIN}&kind=user", 422, "name: kind and name go together"),
         ("/v1/state?account=999999999999", 404, "999999999999"),
-        ("/v1/state", 404, MAIN),
+        ("/v1/state", 422, MAIN),
         ("/v1/diff", 422, "from"),
         ("/v1/diff?from=2026-03-18&to=2026-03-17", 422, "is after"),
         (f"/v1/history/user/nobody?account={MAIN}", 404, "nobody"),
