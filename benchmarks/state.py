@@ -22,7 +22,8 @@ import sqlalchemy as sa
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
 from ledger.record import format_time, read_record
-from projections.history import HISTORY, History, entities, versions
+from projections.history import History, entities, versions
+from projections.refolding import HISTORY
 from projections.runner import Runner
 
 ACCOUNT = "111122223333"

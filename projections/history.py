@@ -1,8 +1,7 @@
 """Every entity's versions by time: the account or one entity at any T, and the difference of two times.
 
-The account is folded once, and each entity's every state is kept as a row. What the account looked like at T is
-then one look-up an entity, however long its history. Records that arrive late take the fold back to their time:
-the versions since then are dropped, the account is restored from those before, and folded anew.
+Each state that an entity was ever in is a row, which `projections.refolding` writes. What the account looked like at
+T is then one look-up an entity, however long its history.
 """
 
 from __future__ import annotations
@@ -14,14 +13,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ledger.account.account import Account
-from ledger.account.change import Change, Sighting
-from ledger.account.fold import fold
-from ledger.iam import FOLDED_ACTIONS
 from ledger.log import Log
-from ledger.log.schema import Kind, accounts, entries, principals, strings
+from ledger.log.schema import accounts
 from ledger.record import format_time
-from projections.runner import Projection, Span, metadata
+from projections.runner import metadata
 
 LOAD_PAGE = 5_000
 GONE = "deleted"  # the kind of what only reminds the fold of an id that was
@@ -117,7 +112,7 @@ class History:
         members: dict[str, list[bytes]] = {key: [] for key in STATE_KEYS.values()}
         with self.log.engine.connect() as connection:
             account = _number(connection, account_id)
-            for kind, _, document in _at(connection, account, at):
+            for kind, _, document in documents_at(connection, account, at):
                 if kind in STATE_KEYS:
                     members[STATE_KEYS[kind]].append(document)
         settings = members.pop("settings")
@@ -243,7 +238,7 @@ def _ids(account: int, kind: str, name: str) -> sa.CompoundSelect[int]:
     )
 
 
-def _at(connection: sa.Connection, account: int, at: int) -> Iterator[tuple[str, str, bytes]]:
+def documents_at(connection: sa.Connection, account: int, at: int) -> Iterator[tuple[str, str, bytes]]:
     """Kind, unique id and document of every entity that was there: one look-up an entity."""
     v = versions.c
     current = (
@@ -280,172 +275,6 @@ def _documents_before(
         yield from ((entity, bytes(raw)) for entity, raw in last.items() if raw is not None)
 
 
-# -- the projection ---------------------------------------------------------------------------------------------
-
-
-def advance(connection: sa.Connection, log: Log, span: Span) -> None:
-    """Fold what the span brings, from the earliest time on that it concerns."""
-    actions = action_numbers(connection)
-    e = entries.c
-    earliest = connection.execute(
-        sa.select(sa.func.min(e.time)).where(
-            e.account == span.account,
-            e.position >= span.start,
-            e.position < span.end,
-            e.action.in_(actions),
-            e.error.is_(None),
-        )
-    ).scalar()
-    seen = _sight(connection, span)
-    times = [time for time in (earliest, seen) if time is not None]
-    if not times:
-        return
-    since = min(times)
-    v = versions.c
-    connection.execute(sa.delete(versions).where(v.account == span.account, v.since >= since))
-    account = _restore(connection, span, since - 1)
-    ids = {
-        (row.kind, row.unique_id): row.id
-        for row in connection.execute(sa.select(entities).where(entities.c.account == span.account))
-    }
-    names = {
-        ids[entity.kind, entity.id]: getattr(entity, "name", entity.id)
-        for entity in account.entities()
-        if (entity.kind, entity.id) in ids
-    }
-    rows: list[dict[str, Any]] = []
-    second, step = -1, 0
-    items = _items(connection, log, span, since, actions)
-    for made in fold(account, items):
-        cause, current = made.cause, made.account
-        if cause.time != second:
-            second, step = cause.time, 0
-        for kind, unique_id in current.touched:
-            entity = current.get(kind, unique_id)
-            document = current.document(entity) if entity is not None else None
-            number = ids.get((kind, unique_id))
-            if number is None:
-                number = _new_entity(connection, span.account, kind, unique_id)
-                ids[kind, unique_id] = number
-            if document is not None:
-                names[number] = getattr(entity, "name", unique_id)
-            rows.append(
-                {
-                    "entity": number,
-                    "since": cause.time,
-                    "step": step,
-                    "account": span.account,
-                    "position": cause.position,
-                    "name": (name := names.get(number, unique_id)),
-                    "folded_name": name.casefold(),
-                    "document": orjson.dumps(document) if document is not None else None,
-                }
-            )
-            step += 1
-        if len(rows) >= LOAD_PAGE:
-            connection.execute(versions.insert(), rows)
-            rows.clear()
-    if rows:
-        connection.execute(versions.insert(), rows)
-
-
-def _items(
-    connection: sa.Connection, log: Log, span: Span, since: int, actions: Sequence[int]
-) -> Iterator[Change | Sighting]:
-    """What is to be folded from a time on, in order of time."""
-    e, s = entries.c, sightings.c
-    changes = sa.select(e.time, e.position, sa.literal(0).label("sighted")).where(
-        e.account == span.account,
-        e.action.in_(actions),
-        e.error.is_(None),
-        e.time >= since,
-        e.position < span.end,
-    )
-    seen = sa.select(s.time, s.position, sa.literal(1).label("sighted")).where(
-        s.account == span.account, s.time >= since
-    )
-    both = sa.union_all(changes, seen).subquery()
-    places = connection.execute(sa.select(both).order_by(both.c.time, both.c.sighted, both.c.position)).all()
-    for start in range(0, len(places), LOAD_PAGE):
-        page = places[start : start + LOAD_PAGE]
-        positions = list({place.position for place in page})
-        found = {entry.position: entry for entry in log.fetch(connection, span.account, positions)}
-        for place in page:
-            entry = found[place.position]
-            if place.sighted:
-                yield Sighting(position=entry.position, time=entry.time, identity=entry.record.identity)
-            else:
-                yield Change(
-                    position=entry.position,
-                    record=entry.record,
-                    native=entry.origin.native,
-                )
-
-
-def _sight(connection: sa.Connection, span: Span) -> int | None:
-    """Keep the first time at which principals and keys are seen; the earliest that is news."""
-    e, p, k = entries.c, principals.c, strings.c
-    own = sa.select(p.id).where(
-        p.account_id == span.account_id, p.kind.in_(("IAMUser", "AssumedRole", "Root"))
-    )
-    lasting = sa.select(k.id).where(k.kind == Kind.KEY, k.text.like("AKIA%"))
-    key = sa.case((e.access_key.in_(lasting), e.access_key), else_=0)
-    found = connection.execute(
-        sa.select(e.principal, key.label("access_key"), sa.func.min(e.time).label("time"))
-        .where(
-            e.account == span.account,
-            e.position >= span.start,
-            e.position < span.end,
-            e.principal.in_(own),
-        )
-        .group_by(e.principal, key)
-    ).all()
-    s = sightings.c
-    known = {
-        (row.principal, row.access_key): row.time
-        for row in connection.execute(sa.select(sightings).where(s.account == span.account))
-    }
-    news = [row for row in found if row.time < known.get((row.principal, row.access_key), row.time + 1)]
-    for row in news:
-        first = sa.select(sa.func.min(e.position)).where(
-            e.account == span.account, e.principal == row.principal, e.time == row.time
-        )
-        if row.access_key:
-            first = first.where(e.access_key == row.access_key)
-        else:
-            first = first.where(e.access_key.is_(None) | e.access_key.not_in(lasting))
-        position = connection.execute(first).scalar_one()
-        place = {"account": span.account, "principal": row.principal, "access_key": row.access_key}
-        connection.execute(sa.delete(sightings).filter_by(**place))
-        connection.execute(sightings.insert().values(**place, time=row.time, position=position))
-    return min((row.time for row in news), default=None)
-
-
-def _restore(connection: sa.Connection, span: Span, at: int) -> Account:
-    return Account.from_documents(
-        span.account_id,
-        (
-            (kind, unique_id, orjson.loads(document))
-            for kind, unique_id, document in _at(connection, span.account, at)
-        ),
-    )
-
-
-def _new_entity(connection: sa.Connection, account: int, kind: str, unique_id: str) -> int:
-    made = connection.execute(
-        entities.insert()
-        .values(account=account, kind=str(kind), unique_id=unique_id)
-        .returning(entities.c.id)
-    )
-    return int(made.scalar_one())
-
-
-def action_numbers(connection: sa.Connection) -> list[int]:
-    """The numbers of the actions that change an account."""
-    query = sa.select(strings.c.id, strings.c.text).where(strings.c.kind == Kind.ACTION)
-    return [number for number, action in connection.execute(query) if action in FOLDED_ACTIONS]
-
-
 def _called(version: Version, name: str) -> bool:
     """Whether the entity has this name, ARN or unique id now, and not only at another time."""
     document = version.document or {}
@@ -467,6 +296,3 @@ def _version(row: sa.Row[Any]) -> Version:
         position=row.position,
         document=orjson.loads(row.document) if row.document is not None else None,
     )
-
-
-HISTORY = Projection("history", version=1, tables=(entities, versions, sightings), advance=advance)

@@ -19,10 +19,11 @@ from ledger.record import format_time
 from projections import findings as signs
 from projections.activity import Activity, Question
 from projections.credentials import key_report
-from projections.history import HISTORY, Difference, History, Version
+from projections.history import Difference, History, Version
 from projections.lineage import lineage
 from projections.lines import Line, line, ref
 from projections.principals import principal_activity, principals
+from projections.refolding import HISTORY
 from projections.runner import Runner
 from projections.sessions import SESSIONS, Sessions
 from projections.vocabulary import BadFilter, UnknownName

@@ -17,8 +17,9 @@ from ledger.log.schema import accounts, entries, principals, strings
 from ledger.record import format_time
 from projections import vocabulary
 from projections.attribution import key_numbers
-from projections.history import History, Version, action_numbers, versions
+from projections.history import History, Version, versions
 from projections.lines import ref
+from projections.refolding import action_numbers
 from projections.sessions import Sessions
 from projections.vocabulary import UnknownName
 

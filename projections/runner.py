@@ -25,7 +25,8 @@ cursors = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False, comment="the first position not yet taken in"),
 )
-LOCK = 7240016703
+LOCK = 7240016703  # PostgreSQL advisory locks: of the tables, and with an account of a catch-up
+ACCOUNT_LOCK = 16703
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Runner:
     def _advance(self, projection: Projection, account: int) -> None:
         with self.log.engine.execution_options(writes=True).begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK - 7240000000}, {account})")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {account})")
             row = connection.execute(sa.select(accounts).where(accounts.c.id == account)).one()
             mine = sa.and_(cursors.c.projection == projection.name, cursors.c.account == account)
             start = connection.execute(sa.select(cursors.c.position).where(mine)).scalar()

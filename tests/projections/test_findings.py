@@ -19,7 +19,8 @@ from ledger.record import parse_time, read_record
 from projections.findings import KINDS, findings
 from projections.findings.evidence import is_public
 from projections.findings.roles import trusted
-from projections.history import HISTORY, History
+from projections.history import History
+from projections.refolding import HISTORY
 from projections.runner import Runner
 from projections.sessions import SESSIONS, Sessions
 from projections.vocabulary import BadFilter

@@ -24,7 +24,8 @@ from ledger.log import Log, open_engine
 from ledger.record import Record, parse_time, read_record
 from projections.activity import Activity, Question
 from projections.export import export
-from projections.history import HISTORY, History, entities, versions
+from projections.history import History, entities, versions
+from projections.refolding import HISTORY
 from projections.runner import Runner
 from projections.sessions import SESSIONS, sessions
 

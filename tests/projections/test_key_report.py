@@ -15,7 +15,8 @@ from ledger.intake.importer import import_paths
 from ledger.log import Log, open_engine
 from ledger.record import parse_time
 from projections.credentials import key_report
-from projections.history import HISTORY, History
+from projections.history import History
+from projections.refolding import HISTORY
 from projections.runner import Runner
 from projections.sessions import SESSIONS, Sessions
 from projections.vocabulary import UnknownName

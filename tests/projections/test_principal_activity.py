@@ -15,8 +15,8 @@ from api.demo.incident import Incident
 from ledger.intake.importer import import_paths
 from ledger.log import Log, open_engine
 from ledger.record import parse_time
-from projections.history import HISTORY
 from projections.principals import principal_activity, principals
+from projections.refolding import HISTORY
 from projections.runner import Runner
 from projections.sessions import SESSIONS, Sessions
 from projections.vocabulary import BadFilter, UnknownName
