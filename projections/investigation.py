@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ledger.account.managed_policies import doubtful, managed_policy
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.schema import accounts, entries
@@ -163,6 +164,8 @@ class Investigation:
             return found
         self.runner.catch_up()
         entity = self.account_history.entity(self._account(account), kind, name, at)
+        if entity is None and kind == "policy":
+            entity = _of_aws(name, at)
         if entity is None:
             raise UnknownName(f"there was no {kind} {name!r} at {format_time(at)}")
         return entity
@@ -256,6 +259,28 @@ class Investigation:
             "entry": made_by[-1] if made_by else None,
             "entries": made_by,
         }
+
+
+def _of_aws(arn: str, at: int) -> Answer | None:
+    """A policy of AWS's own as it was in force at a time, whether or not the account's records tell of it."""
+    version = managed_policy(arn, at)
+    if version is None:
+        return None
+    created = None if version.create_date is None else format_time(version.create_date)
+    return {
+        "PolicyName": arn.rsplit("/", 1)[-1],
+        "Arn": arn,
+        "DefaultVersionId": version.version_id,
+        "PolicyVersionList": [
+            {
+                "VersionId": version.version_id,
+                "IsDefaultVersion": True,
+                "CreateDate": created,
+                "Document": version.document,
+            }
+        ],
+        "Assumed": ["another version may have been in force at that time"] if doubtful(arn, at) else [],
+    }
 
 
 def _last_name(one: list[Version]) -> str:

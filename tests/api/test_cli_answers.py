@@ -176,3 +176,24 @@ def test_nothing_is_overwritten_unasked(ask: Command, tmp_path: Path) -> None:
     assert "--overwrite" in refused.err
     assert to.read_text() == "mine"
     assert ask("export", "--denied", "--format", "csv", "--to", to, "--overwrite").code == 0
+
+
+def test_a_policy_of_aws_is_told_as_it_was_in_force(ask: Command) -> None:
+    """Its text is in no record: it ships with the product, each version with its date."""
+    words = (
+        "state",
+        "policy",
+        "arn:aws:iam::aws:policy/ReadOnlyAccess",
+        "--account",
+        MAIN,
+        "--format",
+        "json",
+    )
+    then = ask(*words, "--at", "2023-07-10").json
+    later = ask(*words, "--at", "2025-07-10").json
+    assert (then["DefaultVersionId"], then["PolicyVersionList"][0]["CreateDate"]) == (
+        "v102",
+        "2023-06-15T23:41:22Z",
+    )
+    assert later["DefaultVersionId"] != then["DefaultVersionId"]
+    assert then["PolicyVersionList"][0]["Document"]["Statement"]
