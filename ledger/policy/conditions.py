@@ -100,16 +100,15 @@ def _fixed(key: str, test: Test, quantifier: str | None, negated: bool, if_exist
             return lambda values: not any(map(test, values.get(key, ())))
         return lambda values: all(map(test, values.get(key, ())))
     if quantifier == _ANY:
-        if negated:
 
-            def some_unlike(values: Values) -> bool:
-                found = values.get(key)
-                return if_exists if not found else not all(map(test, found))
+        def some_value(values: Values) -> bool:
+            found = values.get(key)
+            if not found:
+                return found is None and if_exists
+            return not all(map(test, found)) if negated else any(map(test, found))
 
-            return some_unlike
-        absent = if_exists
-    else:
-        absent = negated or if_exists
+        return some_value
+    absent = negated or if_exists
 
     def some_like(values: Values) -> bool:
         found = values.get(key)

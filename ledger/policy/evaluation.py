@@ -170,15 +170,20 @@ def _settle(request: Request, said: _Said, *, trust: bool) -> tuple[Verdict, tup
     through = (said.resource or 0) & THROUGH
     alone = not across and (through & ITSELF or (through & ANYONE and kind is CallerKind.USER))
     missing = []
-    if not alone:
-        if said.identity is not None and not said.identity & ALLOW and (across or not through & INSTEAD):
-            missing.append(str(Layer.IDENTITY))
-        if said.boundary is not None and not said.boundary & ALLOW:
-            missing.append(str(Layer.BOUNDARY))
-        if said.session is not None and not said.session & ALLOW:
-            missing.append(str(Layer.SESSION))
-    if not through and (across or trust or kind in (CallerKind.SERVICE, CallerKind.ANONYMOUS)):
-        missing.append(str(Layer.TRUST if trust else Layer.RESOURCE))
+    if trust and not through and not across:
+        # whether anything else had to allow depends on how the trust policy would have named the caller
+        missing.append(str(Layer.TRUST))
+    else:
+        if not alone:
+            instead = not across and through & INSTEAD
+            if said.identity is not None and not said.identity & ALLOW and not instead:
+                missing.append(str(Layer.IDENTITY))
+            if said.boundary is not None and not said.boundary & ALLOW:
+                missing.append(str(Layer.BOUNDARY))
+            if said.session is not None and not said.session & ALLOW:
+                missing.append(str(Layer.SESSION))
+        if not through and (across or kind in (CallerKind.SERVICE, CallerKind.ANONYMOUS)):
+            missing.append(str(Layer.TRUST if trust else Layer.RESOURCE))
     for layer, levels in (
         (Layer.SERVICE_CONTROL, said.service_controls),
         (Layer.RESOURCE_CONTROL, said.resource_controls),

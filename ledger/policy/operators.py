@@ -20,6 +20,7 @@ from ledger.policy.variables import plain
 
 REMEMBERED_MAX = 4_096
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
+_MONTH = re.compile(r"\d{4}-\d\d", re.ASCII)
 _TRUTHS = ("true", "false")
 
 Written = Sequence[Part]
@@ -105,12 +106,15 @@ def _number(text: str) -> float | None:
 
 @lru_cache(maxsize=REMEMBERED_MAX)
 def _seconds(text: str) -> float | None:
-    """Seconds since 1970 of epoch seconds, or of an ISO 8601 date or time; UTC where no zone is told."""
+    """Seconds since 1970 of epoch seconds, or of an ISO 8601 date or time; UTC where no zone is told.
+
+    Of a month (the form YYYY-MM of W3C's profile of ISO 8601) the beginning is meant.
+    """
     text = text.strip()
     if _NUMBER.fullmatch(text):
         return float(text)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -57,7 +57,7 @@ def keys_of(template: Template) -> frozenset[str]:
 
 
 def fill(template: Template, values: Values) -> Sequence[Part] | None:
-    """The template with the values of a request; None where one is missing, or is not a single value."""
+    """The template with the values of a request; None where one that has no default is not a single value."""
     parts: list[Part] = []
     for part in template:
         if not isinstance(part, Variable):
@@ -66,7 +66,7 @@ def fill(template: Template, values: Values) -> Sequence[Part] | None:
         found = values.get(part.key)
         if found is not None and len(found) == 1:
             parts.append(Literal(found[0]))
-        elif not found and part.default is not None:
+        elif part.default is not None:
             parts.append(Literal(part.default))
         else:
             return None
