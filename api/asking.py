@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from api.moments import BadTime, read_bound, read_moment
@@ -74,6 +75,26 @@ def check_words(name: str, text: str) -> str:
     if "\x00" in text or not _is_unicode(text):
         raise BadFilter(name, f"{text[:60]!r} is not text")
     return text
+
+
+def the_action(text: str) -> str:
+    """An action, `service:Name`, as a question names it; patterns are none."""
+    check_words("action", text)
+    service, colon, name = text.partition(":")
+    if not (colon and service and name) or not text.isascii() or {" ", "*", "?"} & set(text):
+        raise BadFilter("action", f"{text[:60]!r} is not of the form service:Name, like s3:GetObject")
+    return text
+
+
+def context_keys(told: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """`KEY=VALUE` each; a key that is given again has several values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in told:
+        key, equals, value = check_words("context", one).partition("=")
+        if not equals or ":" not in key:
+            raise BadFilter("context", f"{one[:60]!r} is not KEY=VALUE, like aws:SourceIp=192.0.2.1")
+        found[key] = (*found.get(key, ()), value)
+    return found
 
 
 def _is_unicode(text: str) -> bool:

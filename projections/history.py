@@ -111,7 +111,7 @@ class History:
         """The whole account at a time as JSON, members named as GetAccountAuthorizationDetails names them."""
         members: dict[str, list[bytes]] = {key: [] for key in STATE_KEYS.values()}
         with self.log.engine.connect() as connection:
-            account = _number(connection, account_id)
+            account = account_number(connection, account_id)
             for kind, _, document in documents_at(connection, account, at):
                 if kind in STATE_KEYS:
                     members[STATE_KEYS[kind]].append(document)
@@ -130,7 +130,7 @@ class History:
         """The entity of that name, ARN or unique id at a time; None where there was none."""
         v, e = versions.c, entities.c
         with self.log.engine.connect() as connection:
-            ids = list(connection.scalars(_ids(_number(connection, account_id), kind, name)))
+            ids = list(connection.scalars(entity_ids(account_number(connection, account_id), kind, name)))
             for entity in ids:
                 query = (
                     sa.select(versions, e.kind, e.unique_id)
@@ -148,7 +148,7 @@ class History:
         """Every entity that ever had the name (or has the ARN or unique id), with all its versions."""
         with self.log.engine.connect() as connection:
             e, v = entities.c, versions.c
-            ids = _ids(_number(connection, account_id), kind, name)
+            ids = entity_ids(account_number(connection, account_id), kind, name)
             query = (
                 sa.select(versions, e.kind, e.unique_id)
                 .join(entities, e.id == v.entity)
@@ -163,7 +163,7 @@ class History:
     def differences(self, account_id: str, since: int, until: int) -> list[Difference]:
         """What differs between the account at `since` and at `until`, with the entries in between."""
         with self.log.engine.connect() as connection:
-            account = _number(connection, account_id)
+            account = account_number(connection, account_id)
             v, e = versions.c, entities.c
             rows = connection.execute(
                 sa.select(versions, e.kind, e.unique_id)
@@ -208,7 +208,7 @@ class History:
     def made_by(self, account_id: str, positions: Sequence[int]) -> list[Version]:
         """The versions that these entries made."""
         with self.log.engine.connect() as connection:
-            account = _number(connection, account_id)
+            account = account_number(connection, account_id)
             v, e = versions.c, entities.c
             found: list[Version] = []
             for start in range(0, len(positions), LOAD_PAGE):
@@ -226,7 +226,7 @@ class History:
         return found
 
 
-def _ids(account: int, kind: str, name: str) -> sa.CompoundSelect[int]:
+def entity_ids(account: int, kind: str, name: str) -> sa.CompoundSelect[int]:
     """The entities that ever had the name, or have the ARN or unique id."""
     e, v = entities.c, versions.c
     short = name.rsplit("/", 1)[-1] if name.startswith("arn:") else name
@@ -281,7 +281,7 @@ def _called(version: Version, name: str) -> bool:
     return name in (version.unique_id, document.get("Arn")) or version.name.casefold() == name.casefold()
 
 
-def _number(connection: sa.Connection, account_id: str) -> int:
+def account_number(connection: sa.Connection, account_id: str) -> int:
     """The account's number; 0, which no account has, where the ledger has no such account."""
     query = sa.select(accounts.c.id).where(accounts.c.account_id == account_id)
     return connection.execute(query).scalar() or 0

@@ -6,7 +6,7 @@ RFC 3339. Every question first takes in what was appended, so everyone reads the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -23,6 +23,7 @@ from projections.credentials import key_report
 from projections.history import Difference, History, Version
 from projections.lineage import lineage
 from projections.lines import Line, line, ref
+from projections.permissions.permissions import Permissions
 from projections.principals import principal_activity, principals
 from projections.refolding import HISTORY
 from projections.runner import Runner
@@ -41,6 +42,7 @@ class Investigation:
         self.entries = Activity(log)
         self.account_history = History(log)
         self.sessions = Sessions(log)
+        self.permissions = Permissions(log, self.sessions)
 
     # -- who did what -------------------------------------------------------------------------------------------
 
@@ -206,6 +208,24 @@ class Investigation:
             for one in found
         ]
 
+    # -- with what permission -----------------------------------------------------------------------------------
+
+    def explain(
+        self,
+        principal: str,
+        action: str,
+        resource: str | None,
+        *,
+        at: int,
+        context: Mapping[str, tuple[str, ...]],
+        account: str | None = None,
+    ) -> Answer:
+        """Whether the principal would have been allowed to do it then, and why."""
+        self.runner.catch_up()
+        return self.permissions.explain(
+            principal, action, resource, at=at, context=context, account=self._account_if(account)
+        )
+
     # -- the ledger ---------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Answer]:
@@ -242,6 +262,9 @@ class Investigation:
         if named not in known:
             raise UnknownName(f"the ledger has no account {named!r}; it has {', '.join(known) or 'none yet'}")
         return named
+
+    def _account_if(self, named: str | None) -> str | None:
+        return None if named is None else self._account(named)
 
     def _refs(self, account_id: str, positions: list[int]) -> dict[int, Answer]:
         return {entry.position: ref(entry) for entry in self.log.entries_at(account_id, positions)}

@@ -159,7 +159,7 @@ class Sessions:
     def _opened_hops(self, opening: Session, key: str, hop: Hop | None = None) -> list[Hop]:
         hops: list[Hop] = []
         for _ in range(HOPS_MAX):
-            entry = self._entry(opening)
+            entry = self.entry_of(opening)
             told: Hop = hop or {
                 "credential": key,
                 "session": opening.session_arn,
@@ -225,7 +225,8 @@ class Sessions:
                 return None
             return self.log.fetch(connection, row.account, [row.position])[0]
 
-    def _entry(self, opening: Session) -> Entry:
+    def entry_of(self, opening: Session) -> Entry:
+        """The entry in which the session was opened."""
         with self.log.engine.connect() as connection:
             return self.log.fetch(connection, opening.account, [opening.position])[0]
 

@@ -1,0 +1,1 @@
+"""What policies permit: documents, matching, conditions, and evaluation that tells every statement that mattered."""
