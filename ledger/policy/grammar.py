@@ -225,15 +225,15 @@ def _check_prohibited(document: Mapping[str, Any], kind: PolicyKind) -> None:
 
 
 def _check_required(document: Mapping[str, Any], kind: PolicyKind) -> None:
+    named = kind not in NAMELESS_KINDS and kind is not PolicyKind.RESOURCE_CONTROL
     for place, statement in _statements(document):
-        if kind not in NAMELESS_KINDS and not statement.keys() & {"Principal", "NotPrincipal"}:
+        if named and not statement.keys() & {"Principal", "NotPrincipal"}:
             # The console's words; the API's are not known.
             refuse("Missing required field Principal", f"{place}.Principal")
         if not statement.keys() & {"Action", "NotAction"}:
             refuse("Policy statement must contain actions.", f"{place}.Action")
         # Of the other kinds some services take statements without it, and a trust policy must have none.
-        needed = kind in NAMELESS_KINDS or kind is PolicyKind.RESOURCE_CONTROL
-        if needed and not statement.keys() & {"Resource", "NotResource"}:
+        if kind in NAMELESS_KINDS and not statement.keys() & {"Resource", "NotResource"}:
             refuse("Policy statement must contain resources.", f"{place}.Resource")
 
 
@@ -251,9 +251,9 @@ def _check_spelling(document: Mapping[str, Any], kind: PolicyKind) -> None:
         refuse(SYNTAX, "Statement")
     sids: set[str] = set()
     for place, statement in _statements(document):
-        _check_principal(statement, place, kind)
         if kind is PolicyKind.RESOURCE_CONTROL:
             _check_resource_control(statement, place)
+        _check_principal(statement, place, kind)
         _check_sid(statement.get("Sid", ""), sids, f"{place}.Sid", kind)
         _check_actions(statement, place, kind)
         _check_resources(statement, place, kind)
@@ -285,9 +285,11 @@ def _check_names(principal: Mapping[str, Any], place: str, kind: PolicyKind) -> 
 
 
 def _check_resource_control(statement: Mapping[str, Any], place: str) -> None:
-    """Only AWS's own RCPFullAWSAccess allows."""
-    if statement["Principal"] != "*":
+    """Only AWS's own RCPFullAWSAccess allows. An evaluator needs none of this."""
+    if statement.get("Principal") != "*":
         refuse(CONTROL, f"{place}.Principal")
+    if not statement.keys() & {"Resource", "NotResource"}:
+        refuse(CONTROL, f"{place}.Resource")
     full = statement["Action"] in ("*", ["*"]) and statement.get("Resource") in ("*", ["*"])
     if statement["Effect"] == "Allow" and (not full or statement.get("Condition")):
         refuse(CONTROL, f"{place}.Effect")

@@ -15,6 +15,7 @@ from functools import lru_cache
 Test = Callable[[str], object]
 """Whether a text matches: true or false in an `if`."""
 
+NO_TEXT = "(?!)"  # the regular expression that nothing matches
 WILD = re.compile(r"[*?]")
 COMPILED_MAX = 65_536
 
@@ -90,7 +91,7 @@ def arn_source(parts: Sequence[Part]) -> str:
                 split.append([])
             split[-1].append(Literal(piece) if isinstance(part, Literal) else piece)
     if len(split) < 6:
-        return "(?!)"  # no ARN, and so like none
+        return NO_TEXT  # no ARN, and so like none
     return ":".join(
         [*(glob_source(part, within="[^:]") for part in split[:5]), glob_source(split[5])],
     )
