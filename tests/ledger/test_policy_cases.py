@@ -58,3 +58,14 @@ def test_the_plain_evaluator_decides_every_case(told: PolicyCase) -> None:
         assert "error" in answer
     else:
         assert answer == told.expect, told.because
+
+
+@every_case
+def test_the_engine_decides_every_case(told: PolicyCase) -> None:
+    from ledger.policy.cases import NotACase, evaluate_case
+
+    if told.expect == {"error": True}:
+        with pytest.raises(NotACase):
+            evaluate_case(told.case)
+    else:
+        assert evaluate_case(told.case) == told.expect, told.because

@@ -3,8 +3,12 @@
 `IAM_LEDGER_TEST_POLICY_CASES` says how many.
 """
 
+import json
 import os
 from collections import Counter
+from typing import Any
+
+import pytest
 
 from tests.oracles.plain_conditions import key_holds, list_of
 from tests.oracles.plain_evaluation import evaluate, request_of
@@ -20,6 +24,30 @@ def documents_of(case: dict) -> list[dict]:
     single = [case.get("permissionsBoundary"), case.get("resourcePolicy")]
     documents = [each["policy"] for each in named] + [each for level in levels for each in level]
     return documents + [each for each in single if each is not None]
+
+
+def engine(case: dict[str, Any]) -> dict[str, Any]:
+    from ledger.policy.cases import NotACase, evaluate_case
+
+    try:
+        return evaluate_case(case)
+    except NotACase:
+        return {"error": True}
+
+
+def plainly(case: dict[str, Any]) -> dict[str, Any]:
+    answer = evaluate(case)
+    return {"error": True} if "error" in answer else answer
+
+
+@pytest.mark.timeout(300 + CASES // 200)
+def test_the_engine_decides_as_the_plain_evaluator_does() -> None:
+    for number in range(CASES):
+        case = random_case(number)
+        decided, expected = engine(case), plainly(case)
+        if decided != expected:
+            print(json.dumps(case))
+            pytest.fail(f"random case {number}: the engine says {decided}, the plain evaluator {expected}")
 
 
 def test_the_random_cases_reach_every_decision_and_every_layer() -> None:
