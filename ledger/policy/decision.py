@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum
+from typing import NamedTuple
 
 SEMANTICS = 1
 """The version of the rules that decisions are made by. It is raised when the same input may come out differently."""
@@ -119,8 +120,7 @@ class Unknown:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """`statements` are all that matched, allows and denies, whatever decided in the end.
 
     `missing` names, for an implicit denial, each layer that had to allow and did not: `identity`, `boundary`,

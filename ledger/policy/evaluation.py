@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from ledger.policy.conditions import Holds
 from ledger.policy.decision import (
@@ -84,28 +85,18 @@ class Policies:
     resource_controls: tuple[PolicySet, ...] = ()
 
 
-@dataclass(slots=True)
-class _Said:
+class _Said(NamedTuple):
     """What each layer said, in bits: ALLOW, DENY, and through which entries the resource's policy names the caller.
 
     None where a layer has nothing to say to the caller.
     """
 
-    identity: int | None = None
-    boundary: int | None = None
-    session: int | None = None
-    resource: int | None = None
-    service_controls: tuple[int, ...] = ()
-    resource_controls: tuple[int, ...] = ()
-
-    @property
-    def denies(self) -> bool:
-        bits = (self.identity or 0) | (self.boundary or 0) | (self.session or 0) | (self.resource or 0)
-        for level in self.service_controls:
-            bits |= level
-        for level in self.resource_controls:
-            bits |= level
-        return bits & DENY != 0
+    identity: int | None
+    boundary: int | None
+    session: int | None
+    resource: int | None
+    service_controls: tuple[int, ...]
+    resource_controls: tuple[int, ...]
 
 
 def evaluate(request: Request, policies: Policies) -> Decision:
@@ -120,21 +111,24 @@ def evaluate(request: Request, policies: Policies) -> Decision:
 
 def _ask(request: Request, policies: Policies, match: Callable[[PolicySet], int]) -> _Said:
     """What the layers say that apply to the caller, asked in the order in which they are told."""
-    caller, said = request.caller, _Said()
+    caller = request.caller
+    identity = boundary = session = resource = None
+    service_controls: tuple[int, ...] = ()
+    resource_controls: tuple[int, ...] = ()
     if caller.account_id is not None and caller.kind is not CallerKind.ROOT:
-        said.identity = match(policies.identity)
+        identity = match(policies.identity)
         if policies.boundary is not None:
-            said.boundary = match(policies.boundary)
+            boundary = match(policies.boundary)
         if policies.session is not None:
-            said.session = match(policies.session)
+            session = match(policies.session)
     if policies.resource is not None:
-        said.resource = match(policies.resource)
+        resource = match(policies.resource)
     if (policies.service_controls or policies.resource_controls) and not caller.service_linked:
         if caller.account_id is not None:
-            said.service_controls = tuple(map(match, policies.service_controls))
+            service_controls = tuple(map(match, policies.service_controls))
         if caller.kind is not CallerKind.SERVICE:
-            said.resource_controls = tuple(map(match, policies.resource_controls))
-    return said
+            resource_controls = tuple(map(match, policies.resource_controls))
+    return _Said(identity, boundary, session, resource, service_controls, resource_controls)
 
 
 def _match(request: Request, resource: str, matched: list[Match], policies: PolicySet) -> int:
@@ -162,31 +156,35 @@ def _match(request: Request, resource: str, matched: list[Match], policies: Poli
 
 def _settle(request: Request, said: _Said, *, trust: bool) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and for an implicit denial the layers that had to allow and did not."""
+    identity, boundary, session, resource, service_controls, resource_controls = said
     if request.action in NEEDS_NO_PERMISSION:
         return Verdict.ALLOWED, ()
-    if said.denies:
+    if ((identity or 0) | (boundary or 0) | (session or 0) | (resource or 0)) & DENY:
         return Verdict.EXPLICIT_DENY, ()
+    for bits in (*service_controls, *resource_controls):
+        if bits & DENY:
+            return Verdict.EXPLICIT_DENY, ()
     kind, across = request.caller.kind, request.cross_account
-    through = (said.resource or 0) & THROUGH
-    alone = not across and (through & ITSELF or (through & ANYONE and kind is CallerKind.USER))
+    through = (resource or 0) & THROUGH
     missing = []
     if trust and not through and not across:
         # whether anything else had to allow depends on how the trust policy would have named the caller
         missing.append(str(Layer.TRUST))
     else:
+        instead = not across and through & INSTEAD
+        alone = not across and (through & ITSELF or (through & ANYONE and kind is CallerKind.USER))
         if not alone:
-            instead = not across and through & INSTEAD
-            if said.identity is not None and not said.identity & ALLOW and not instead:
+            if identity is not None and not identity & ALLOW and not instead:
                 missing.append(str(Layer.IDENTITY))
-            if said.boundary is not None and not said.boundary & ALLOW:
+            if boundary is not None and not boundary & ALLOW:
                 missing.append(str(Layer.BOUNDARY))
-            if said.session is not None and not said.session & ALLOW:
+            if session is not None and not session & ALLOW:
                 missing.append(str(Layer.SESSION))
         if not through and (across or kind in (CallerKind.SERVICE, CallerKind.ANONYMOUS)):
             missing.append(str(Layer.TRUST if trust else Layer.RESOURCE))
     for layer, levels in (
-        (Layer.SERVICE_CONTROL, said.service_controls),
-        (Layer.RESOURCE_CONTROL, said.resource_controls),
+        (Layer.SERVICE_CONTROL, service_controls),
+        (Layer.RESOURCE_CONTROL, resource_controls),
     ):
         for level, bits in enumerate(levels):
             if not bits & ALLOW:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from ledger.policy.variables import Values
 
@@ -94,8 +95,7 @@ def _values(kind: CallerKind) -> dict[str, tuple[str, ...]]:
     return {"aws:principaltype": (str(kind),), "aws:principalisawsservice": ("false",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """`values` are all condition keys that are there, in lower case; `known` tells whether a key that is not there
     is known to be absent, and is None where all of them are. `resource` is None where nobody told it.
     """
@@ -122,7 +122,7 @@ def request_of(
     known: Callable[[str], bool] | None = None,
 ) -> Request:
     """The request, in whose context stand also the keys that follow from the caller and the resource."""
-    values = caller.values | {key.lower(): value for key, value in context.items()}
+    values = {**caller.values, **{key.lower(): value for key, value in context.items()}}
     if resource_account is None and resource is not None:
         resource_account = account_in(resource)
     if resource_account is not None:
