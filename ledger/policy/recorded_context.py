@@ -1,0 +1,114 @@
+"""The condition context of a recorded call: what each condition key was, as far as the record tells.
+
+A condition on a key that the record does not tell can't be judged from it, and whoever evaluates must say so; that a
+key was not there is another thing, and known. docs/condition-keys.md lists the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from ledger.policy import caller_keys, request_keys, service_keys
+from ledger.policy.action_names import action_named
+from ledger.policy.aws_actions import condition_keys
+from ledger.policy.context_reader import KEYS, UNTOLD, Family, Seen
+from ledger.record import Record
+
+_ROOMS: Final = (caller_keys, request_keys, service_keys)  # importing them fills KEYS
+
+# Keys of a service that come with a credential, whatever service is called.
+_WITH_CREDENTIALS: Final = frozenset(
+    {
+        "ec2:sourceinstancearn",
+        "ec2:roledelivery",
+        "glue:credentialissuingservice",
+        "glue:roleassumedby",
+        "identitystore:userid",
+        "lambda:sourcefunctionarn",
+        "ssm:sourceinstancearn",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """`values` holds the keys that the request had, as AWS spells them; of all others `knows` tells the absent ones."""
+
+    action: str
+    values: Mapping[str, tuple[str, ...]]
+    absent: frozenset[str]  # in lower case
+    families: frozenset[str]  # the beginnings, in lower case, of keys that are all known
+
+    def get(self, key: str) -> tuple[str, ...] | None:
+        """The values; None where there are none, be it known or not. Case does not matter in keys."""
+        return self._lower.get(key.lower())
+
+    def knows(self, key: str) -> bool:
+        """Whether the record tells what this key was, or that there was none."""
+        name = key.lower()
+        if name in self._lower or name in self.absent:
+            return True
+        return any(name.startswith(it) for it in self.families) or self._of_another_service(name)
+
+    def _of_another_service(self, name: str) -> bool:
+        """s3:prefix is no part of a question to IAM about `ec2:…`."""
+        prefix, colon, _ = name.partition(":")
+        if not colon or "." in prefix or prefix in ("aws", "saml", self.action.partition(":")[0].lower()):
+            return False
+        return name not in _WITH_CREDENTIALS and not any(
+            it.lower().startswith(f"{prefix}:") for it in condition_keys(self.action)
+        )
+
+    @cached_property
+    def _lower(self) -> dict[str, tuple[str, ...]]:
+        return {key.lower(): values for key, values in self.values.items()}
+
+
+def context_of(
+    record: Record,
+    *,
+    action: str | None = None,
+    principal_tags: Mapping[str, str] | None = None,
+    resource_tags: Mapping[str, str] | None = None,
+) -> Known:
+    """What a policy's conditions were held against when IAM was asked about `action` (the call's own if not given).
+
+    Tags of the caller and of the resource as they were then are handed in; None means that they are not known.
+    """
+    action = action_named(action or record.action)
+    seen = Seen(record, action, principal_tags, resource_tags)
+    values: dict[str, tuple[str, ...]] = {}
+    absent: set[str] = set()
+    families: set[str] = set()
+    for key, row in KEYS.items():
+        answer = row.read(seen)
+        if answer is UNTOLD:
+            continue
+        if answer is None:
+            absent.add(key.lower())
+        elif isinstance(answer, Family):
+            beginning = "" if key.startswith("‹") else key
+            values |= {f"{beginning}{name}": told for name, told in answer.members.items()}
+            if answer.whole:
+                families.add(key.lower())
+        else:
+            values[key] = answer
+    told = _request_context(seen)
+    absent -= {key.lower() for key in told}
+    return Known(action, {**values, **told}, frozenset(absent), frozenset(families))
+
+
+def _request_context(seen: Seen) -> dict[str, tuple[str, ...]]:
+    """The condition keys that the trail itself was told to write down, word for word."""
+    told = seen.event_context.get("requestContext")
+    if not isinstance(told, Mapping):
+        return {}
+    found = {}
+    for key, value in told.items():
+        texts = value if isinstance(value, list) else [value]
+        if isinstance(key, str) and ":" in key and all(isinstance(it, str) for it in texts):
+            found[key] = tuple(texts)
+    return found
