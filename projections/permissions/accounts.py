@@ -14,6 +14,7 @@ from ledger.account import codec
 from ledger.account.account import MADE_ID, Account
 from ledger.account.entities import Entity, Group, Kind, ManagedPolicy, Role, User
 from ledger.entry import Entry
+from ledger.iam import FOLDED_ACTIONS
 from ledger.log import Log
 from ledger.log.schema import accounts
 from projections.history import account_number, documents_at, entities, entity_ids, versions
@@ -51,7 +52,9 @@ class PastAccounts:
         return frozenset(self.log.account_ids())
 
     def before(self, entry: Entry) -> Moment:
-        """The moment before what the entry itself changed."""
+        """The moment before what the entry itself changed. That it shows somebody at work changes nothing."""
+        if entry.record.action not in FOLDED_ACTIONS:
+            return Moment(entry.time)
         v = versions.c
         with self.log.engine.connect() as connection:
             number = account_number(connection, entry.account_id)

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
-from projections.permissions.accounts import Moment, PastAccounts
-from projections.permissions.judging import Context, Judgement, Named, judge, tags_of
+from projections.permissions.accounts import PastAccounts
+from projections.permissions.judging import Context, Judgement, judge, tags_of
 from projections.permissions.naming import Principal
 from projections.permissions.telling import Answer, Teller
-
-CONTROLLED = ("aws:currenttime", "aws:epochtime", "aws:userid")
-
-
-class WorldAt:
-    """The accounts at the end of a second, read as far as they are asked for."""
-
-    def __init__(self, past: PastAccounts, at: int) -> None:
-        self.at = at
-        self._past = past
-        self._known = past.known()
-        self._read: dict[tuple[str, Named], Any] = {}
-
-    def account(self, account_id: str, named: Named) -> Any:
-        if account_id not in self._known:
-            return None
-        if (account_id, named) not in self._read:
-            self._read[account_id, named] = self._past.about(account_id, [named], Moment(self.at))
-        return self._read[account_id, named]
+from projections.permissions.worlds import PastWorld
 
 
 def explain(
@@ -43,7 +24,7 @@ def explain(
 ) -> Judgement:
     """The decision at that time. Condition keys that neither the question nor the account tells are not known."""
     return judge(
-        WorldAt(past, at),
+        PastWorld(past, at),
         entitlements,
         principal.caller,
         principal.holder,

@@ -41,7 +41,6 @@ WITH_RESOURCE_POLICIES = frozenset(
         "codeartifact",
         "codebuild",
         "dynamodb",
-        "ec2",
         "ecr",
         "elasticfilesystem",
         "es",
@@ -89,8 +88,8 @@ class World(Protocol):
 
     at: int
 
-    def account(self, account_id: str, named: Named) -> Account | None:
-        """The account with at least this user or role of it, if it is there; None where its log is not here."""
+    def account(self, account_id: str, *named: Named) -> Account | None:
+        """The account with at least these of its entities, as far as they are there; None where its log is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ def judge(
         trust=trust is not None,
     )
     decision = evaluate(request, policies)
-    if trust is None and decision.verdict is not Verdict.EXPLICIT_DENY:
+    if action_folded not in TRUSTING and decision.verdict is not Verdict.EXPLICIT_DENY:
         unknown += _resource_policy(request, decision)
     return Judgement(
         request, decision, tuple(dict.fromkeys((*decision.unknown, *unknown))), entitlement, trust

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.policy.action_names import ACTIONS, PREFIXES
+from ledger.calls.action_names import ACTIONS, PREFIXES
+from ledger.calls.called import NO_PERMISSION, QUESTIONS_MAX, asked
+from ledger.calls.question import Asked, Guess, Question, Unasked
 from ledger.policy.aws_actions import is_action, services
-from ledger.policy.called import NO_PERMISSION, QUESTIONS_MAX, asked
-from ledger.policy.question import Asked, Guess, Question, Unasked
 from ledger.record import Record, read_record
 from tests.ledger.denied import denied
 from tests.ledger.real import INVICTUS, records_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.policy.denials import DenialWords, PolicyKind, Refusal, denial_words, read_message
+from ledger.calls.denials import DenialWords, PolicyKind, Refusal, denial_words, read_message
 from ledger.record import read_record
 from tests.ledger.denied import Denied, denied
 from tests.ledger.told import call

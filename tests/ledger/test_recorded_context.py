@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.policy.context_reader import KEYS
-from ledger.policy.recorded_context import Known, context_of
+from ledger.calls.context_reader import KEYS
+from ledger.calls.recorded_context import Known, context_of
 from ledger.record import read_record
 from tests.conftest import ROOT as PROJECT
 from tests.ledger.real import INVICTUS, records_of

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from ledger.account.change import HIDDEN, Members
-from ledger.policy.caller_keys import tag_family
-from ledger.policy.context_reader import UNTOLD, Answer, Family, Seen, Untold, tells
+from ledger.calls.caller_keys import tag_family
+from ledger.calls.context_reader import UNTOLD, Answer, Family, Seen, Untold, tells
 from ledger.record import format_time
 
 _OWN_CALLERS: Final = ("Root", "IAMUser", "AssumedRole", "FederatedUser")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from ledger.policy import caller_keys, request_keys, service_keys
-from ledger.policy.action_names import action_named
+from ledger.calls import caller_keys, request_keys, service_keys
+from ledger.calls.action_names import action_named
+from ledger.calls.context_reader import KEYS, UNTOLD, Family, Seen
 from ledger.policy.aws_actions import condition_keys
-from ledger.policy.context_reader import KEYS, UNTOLD, Family, Seen
 from ledger.record import Record
 
 _ROOMS: Final = (caller_keys, request_keys, service_keys)  # importing them fills KEYS

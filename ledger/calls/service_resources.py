@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from ledger.policy.action_names import api_gateway_call, operation_of
+from ledger.calls.action_names import api_gateway_call, operation_of
+from ledger.calls.iam_resources import iam_targets, sts_targets
+from ledger.calls.question import NOT_TOLD, Guess, Target
+from ledger.calls.requested import Requested, members_of, plain
+from ledger.calls.resource_patterns import TARGETS_MAX, filled, matching, targets_by_pattern
 from ledger.policy.aws_actions import AccessLevel, AwsAction, ResourceType
-from ledger.policy.iam_resources import iam_targets, sts_targets
-from ledger.policy.question import NOT_TOLD, Guess, Target
-from ledger.policy.requested import Requested, members_of, plain
-from ledger.policy.resource_patterns import TARGETS_MAX, filled, matching, targets_by_pattern
 
 Targets = tuple[Target, ...]
 

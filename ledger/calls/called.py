@@ -13,14 +13,14 @@ from typing import Final
 from urllib.parse import unquote
 
 from ledger.account.change import Members
-from ledger.policy.action_names import action_named, actions_of
+from ledger.calls.action_names import action_named, actions_of
+from ledger.calls.denials import DenialWords, denial_words
+from ledger.calls.iam_resources import entity, in_words
+from ledger.calls.question import EVERYTHING, NOT_TOLD, Asked, Guess, Question, Target, Unasked
+from ledger.calls.requested import ArnOf, Requested
+from ledger.calls.resource_patterns import filled
+from ledger.calls.service_resources import s3_target, targets_of
 from ledger.policy.aws_actions import AccessLevel, AwsAction, aws_action, is_action
-from ledger.policy.denials import DenialWords, denial_words
-from ledger.policy.iam_resources import entity, in_words
-from ledger.policy.question import EVERYTHING, NOT_TOLD, Asked, Guess, Question, Target, Unasked
-from ledger.policy.requested import ArnOf, Requested
-from ledger.policy.resource_patterns import filled
-from ledger.policy.service_resources import s3_target, targets_of
 from ledger.record import INSIGHT, Record
 
 QUESTIONS_MAX = 128  # of one call: deleting a thousand things at once is asked about some of them here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.policy.context_reader import UNTOLD, Answer, Family, Reader, Seen, tells
+from ledger.calls.context_reader import UNTOLD, Answer, Family, Reader, Seen, tells
 
 _REQUEST: Final = "where the record has the request"
 _SETS_BOUNDARY: Final = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ledger.calls.question import NOT_TOLD, Guess, Target
+from ledger.calls.requested import Requested, members_of
+from ledger.calls.resource_patterns import matching
 from ledger.policy.aws_actions import AwsAction
-from ledger.policy.question import NOT_TOLD, Guess, Target
-from ledger.policy.requested import Requested, members_of
-from ledger.policy.resource_patterns import matching
 
 ROOT_USER: Final = "AWS ROOT USER"  # what CloudTrail calls root
 _KINDS: Final = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger.account.dates import read_date
-from ledger.policy.context_reader import UNTOLD, Answer, Family, Seen, tells
+from ledger.calls.context_reader import UNTOLD, Answer, Family, Seen, tells
 from ledger.record import format_time
 
 _TYPES: Final = {
@@ -103,9 +103,13 @@ def _principal_tags(seen: Seen) -> Answer:
 
 
 @tells(
-    "aws:MultiFactorAuthPresent", "sessionContext.attributes.mfaAuthenticated", "absent for long-term keys"
+    "aws:MultiFactorAuthPresent",
+    "sessionContext.attributes.mfaAuthenticated; true of a call to STS that names a serialNumber",
+    "absent for long-term keys",
 )
 def _mfa_present(seen: Seen) -> Answer:
+    if _with_device(seen):
+        return ("true",)
     if _long_term(seen):
         return None
     return _of_session(seen, None if seen.identity.mfa is None else str(seen.identity.mfa).lower())
@@ -113,15 +117,22 @@ def _mfa_present(seen: Seen) -> Answer:
 
 @tells(
     "aws:MultiFactorAuthAge",
-    "eventTime less sessionContext.attributes.creationDate",
+    "eventTime less sessionContext.attributes.creationDate; 0 of a call to STS that names a serialNumber",
     "absent for long-term keys and sessions without MFA",
 )
 def _mfa_age(seen: Seen) -> Answer:
+    if _with_device(seen):
+        return ("0",)
     if _long_term(seen) or seen.identity.mfa is False:
         return None
     began = read_date(seen.identity.session_began)
     age = None if began is None or not seen.identity.mfa else str(max(0, seen.record.time - began))
     return _of_session(seen, age)
+
+
+def _with_device(seen: Seen) -> bool:
+    """Whether the call itself brought a code of an MFA device: AssumeRole, GetSessionToken with SerialNumber."""
+    return seen.action.startswith("sts:") and seen.request.text("SerialNumber") is not None
 
 
 @tells("aws:TokenIssueTime", "sessionContext.attributes.creationDate", "absent for long-term keys")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from ledger.calls.question import EVERYTHING, NOT_TOLD, Guess, Target
+from ledger.calls.requested import Requested, plain
 from ledger.policy.aws_actions import AccessLevel, AwsAction, ResourceType
-from ledger.policy.question import EVERYTHING, NOT_TOLD, Guess, Target
-from ledger.policy.requested import Requested, plain
 
 TARGETS_MAX = 64  # of one kind of resource
 SURE = 4  # a match of names of at least this weight names an optional resource too
