@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api import permission_reads, reads
 from api.admission import Admission
 from api.problems import tell_problems
-from api.reads import router
 from api.version import product_version
 from projections.investigation import Investigation
 
@@ -29,7 +29,8 @@ def make_app(investigation: Investigation, *, token: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.investigation = investigation
-    app.include_router(router)
+    for room in (reads, permission_reads):
+        app.include_router(room.router)
     tell_problems(app)
     app.add_middleware(Admission, token=token)
 

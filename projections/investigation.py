@@ -226,6 +226,43 @@ class Investigation:
             principal, action, resource, at=at, context=context, account=self._account_if(account)
         )
 
+    def blame(
+        self,
+        principal: str,
+        action: str,
+        resource: str | None,
+        *,
+        at: int,
+        context: Mapping[str, tuple[str, ...]],
+        account: str | None = None,
+        depth: int,
+    ) -> Answer:
+        """As `explain`, and why whoever granted it could, `depth` grants deep."""
+        self.runner.catch_up()
+        return self.permissions.blame(
+            principal,
+            action,
+            resource,
+            at=at,
+            context=context,
+            account=self._account_if(account),
+            depth=depth,
+        )
+
+    def blame_event(self, named: str, *, depth: int) -> Answer:
+        """With what permission a call was made: statements, grants, and who made these, `depth` grants deep."""
+        self.runner.catch_up()
+        found = self._named(named)
+        if not found:
+            raise UnknownName(f"no event {named!r}")
+        told = [self.permissions.blame_event(entry, depth=depth) for entry in found]
+        return told[0] if len(told) == 1 else {"events": told}
+
+    def decisions(self, question: Question, agreements: frozenset[str]) -> Iterator[Answer]:
+        """What was inferred of each call beside what AWS did, in the question's order."""
+        self.runner.catch_up()
+        return self.permissions.decisions(self.entries.every(question), agreements)
+
     # -- the ledger ---------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Answer]:

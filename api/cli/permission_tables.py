@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from api.cli.printing import cell, clock, plain, short
+from api.cli.printing import cell, clock, plain, short, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,6 +51,15 @@ UNKNOWN = {
 }
 
 
+AGREEMENTS = {
+    "agrees": "which is what AWS decided",
+    "unknown": "which rests on what no record tells, so AWS may have decided otherwise",
+    "eventualConsistency": "a change of the last seconds was not yet seen everywhere",
+    "differs": "AWS decided otherwise, and nothing in the log says why",
+    "notTold": "the call failed for another reason, so what AWS decided is not told",
+}
+
+
 def explanation(told: Mapping[str, Any]) -> Iterator[RenderableType]:
     """A decision, its statements, and what is missing or not known."""
     from rich.text import Text
@@ -76,12 +85,94 @@ def reasons(told: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield cell(f"perhaps: {statement_named(statement)}", "yellow")
 
 
-def statement_told(statement: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """A statement, and below it each way by which it reached the principal, grant by grant."""
-    yield cell(statement_named(statement), "bold")
+def statement_told(statement: Mapping[str, Any], indent: str = "") -> Iterator[RenderableType]:
+    """A statement, and below it each way by which it reached the principal, grant by grant, and why each could be."""
+    yield cell(f"{indent}{statement_named(statement)}", "bold")
+    told: set[str] = set()
     for way in statement["ways"]:
         for grant in way:
-            yield cell(f"  ← {grant_told(grant)}")
+            words = grant_told(grant)
+            yield cell(f"{indent}  ← {words}")
+            if "because" in grant and words not in told:
+                yield from because(grant["because"], indent + "      ")
+            told.add(words)
+
+
+def because(told: Mapping[str, Any], indent: str) -> Iterator[RenderableType]:
+    """Why whoever made a grant could."""
+    if "why" in told:
+        yield cell(f"{indent}{told['why']}")
+        return
+    yield cell(f"{indent}which {short(told['event']['actor'])} could, for")
+    if not told["statements"]:
+        yield cell(f"{indent}  {_unexplained(told)}", "yellow")
+    for statement in told["statements"]:
+        yield from statement_told(statement, indent + "  ")
+
+
+def _unexplained(told: Mapping[str, Any]) -> str:
+    if told["unasked"]:
+        return str(told["unasked"])
+    unknown = [UNKNOWN[one["kind"]].format(one["about"]) for one in told["unknown"]]
+    return "; ".join(unknown) or "no statement that the log knows allows it"
+
+
+def blame(told: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """A call, its decision and statements, and whose credential it was."""
+    event = told["event"]
+    yield cell(
+        f"{event['eventName']} by {short(event['actor'])} at {clock(event['time'])}: {told['outcome']}"
+        f" (entry {event['position']} of {event['account']})",
+        "bold",
+    )
+    for one in (told, *told["besides"]):
+        yield from _question(one)
+    for number, hop in enumerate(told["credential"]):
+        yield cell(f"{'  ' * number}{_hop(hop)}")
+        if "because" in hop:
+            yield from because(hop["because"], "  " * number + "      ")
+
+
+def _question(told: Mapping[str, Any]) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    if told["decision"] is None:
+        yield cell(told["unasked"] or _unexplained(told), "" if told["unasked"] else "yellow")
+        return
+    words, style = VERDICTS[told["decision"]]
+    yield Text.assemble((words, f"bold {style}"), f"  {plain(told['action'])}  on {plain(told['resource'])}")
+    yield cell(AGREEMENTS[told["agreement"]])
+    yield from reasons(told)
+
+
+def _hop(hop: Mapping[str, Any]) -> str:
+    who = f"{plain(hop['credential'])}: {short(hop['session'] or hop['principal'])}"
+    opened, made = hop["openedBy"], hop["madeBy"]
+    if opened is not None:
+        who += f", opened by {short(opened['actor'])}, {opened['eventName']} {clock(opened['time'])}"
+    if made is not None and made["entry"] is not None:
+        who += f", made by {short(made['actor'])}, {made['eventName']} {clock(made['eventTime'])}"
+    return f"with {who}" + (f" ({'; '.join(hop['assumed'])})" if hop["assumed"] else "")
+
+
+def decisions(lines: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Calls with what was inferred of them."""
+    made = table("time", "who", "action", "resource", "AWS", "inferred", "agreement", "by")
+    for line in lines:
+        by = [f"{one['policy']} {one['version'] or ''}[{one['index']}]" for one in line["statements"]]
+        by = by or [f"missing {name}" for name in line["missing"]]
+        by = by + [f"not known: {one['kind']}" for one in line["unknown"]]
+        made.add_row(
+            cell(clock(line["time"])),
+            cell(short(line["actor"])),
+            cell(line["action"] or line["eventName"]),
+            cell(short(line["resource"])),
+            cell(line["outcome"]),
+            cell(line["decision"]),
+            cell(line["agreement"]),
+            cell(", ".join(by) or line["unasked"]),
+        )
+    return made
 
 
 def grant_told(grant: Mapping[str, Any]) -> str:

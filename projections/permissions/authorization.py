@@ -25,7 +25,7 @@ from ledger.policy.callers import caller_of_identity, holder_named, holder_of
 from ledger.policy.decision import Decision, Unknown, UnknownKind, Verdict, Way
 from ledger.policy.entitlements import Entitlements, session_policies
 from ledger.policy.evaluation import PolicySet
-from ledger.policy.request import Caller, CallerKind
+from ledger.policy.request import Caller, CallerKind, caller_of
 from ledger.policy.session_limits import ALL, LIMITS
 from ledger.record import Identity, is_denial
 from projections.permissions.accounts import PastAccounts
@@ -124,7 +124,7 @@ class Authorizations:
         if told.unasked is not None or not told.questions:
             return (Authorization(entry, None, None, Agreement.AGREES, unasked=told.unasked),)
         outcome = outcome_of(entry)
-        caller = caller_of_identity(record.identity)
+        caller = caller_of_identity(record.identity) or _from_abroad(world, record.identity)
         if caller is None:
             unknown = (Unknown(UnknownKind.PRINCIPAL, record.identity.label),)
             return tuple(
@@ -216,6 +216,25 @@ class Authorizations:
             return tags
         opened = self.opened.of(identity.access_key_id)
         return tags if opened is None else {**tags, **dict(opened.session.tags)}
+
+
+def _from_abroad(world: World, identity: Identity) -> Caller | None:
+    """Another account's log names a caller by unique id alone; their own account's log, if it is here, tells who."""
+    kind = {"AIDA": Kind.USER, "AROA": Kind.ROLE}.get((identity.unique_id or "")[:4])
+    if kind is None or identity.unique_id is None or identity.account_id is None:
+        return None
+    account = world.account(identity.account_id, (kind, identity.unique_id))
+    found = None if account is None else holder_of(account, (kind, identity.unique_id))
+    if found is None:
+        return None
+    if kind is Kind.USER:
+        return caller_of(found.arn, None, found.id)
+    name = identity.session_name
+    return caller_of(
+        found.arn if name is None else f"arn:aws:sts::{identity.account_id}:assumed-role/{found.name}/{name}",
+        found.arn,
+        found.id,
+    )
 
 
 @dataclass(frozen=True, slots=True)
