@@ -10,6 +10,7 @@ from api.cli.printing import cell, clock, plain, short, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+STEP = 2
 VERDICTS = {
     "allowed": ("allowed", "green"),
     "explicitDeny": ("denied, explicitly", "red"),
@@ -85,29 +86,36 @@ def reasons(told: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield cell(f"perhaps: {statement_named(statement)}", "yellow")
 
 
-def statement_told(statement: Mapping[str, Any], indent: str = "") -> Iterator[RenderableType]:
+def statement_told(statement: Mapping[str, Any], indent: int = 0) -> Iterator[RenderableType]:
     """A statement, and below it each way by which it reached the principal, grant by grant, and why each could be."""
-    yield cell(f"{indent}{statement_named(statement)}", "bold")
+    yield _line(statement_named(statement), indent, "bold")
     told: set[str] = set()
     for way in statement["ways"]:
         for grant in way:
             words = grant_told(grant)
-            yield cell(f"{indent}  ← {words}")
-            if "because" in grant and words not in told:
-                yield from because(grant["because"], indent + "      ")
+            yield _line(f"← {words}", indent + STEP)
+            if "because" in grant and words not in told and not _from_a_snapshot(grant):
+                yield from because(grant["because"], indent + 3 * STEP)
             told.add(words)
 
 
-def because(told: Mapping[str, Any], indent: str) -> Iterator[RenderableType]:
+def because(told: Mapping[str, Any], indent: int) -> Iterator[RenderableType]:
     """Why whoever made a grant could."""
     if "why" in told:
-        yield cell(f"{indent}{told['why']}")
+        yield _line(told["why"], indent)
         return
-    yield cell(f"{indent}which {short(told['event']['actor'])} could, for")
+    yield _line(f"which {short(told['event']['actor'])} could, for", indent)
     if not told["statements"]:
-        yield cell(f"{indent}  {_unexplained(told)}", "yellow")
+        yield _line(_unexplained(told), indent + STEP, "yellow")
     for statement in told["statements"]:
-        yield from statement_told(statement, indent + "  ")
+        yield from statement_told(statement, indent + STEP)
+
+
+def _line(text: str, indent: int, style: str = "") -> RenderableType:
+    """A line that stays to the right of its indent however long it is."""
+    from rich.padding import Padding
+
+    return Padding(cell(text, style), (0, 0, 0, indent), expand=False)
 
 
 def _unexplained(told: Mapping[str, Any]) -> str:
@@ -128,9 +136,9 @@ def blame(told: Mapping[str, Any]) -> Iterator[RenderableType]:
     for one in (told, *told["besides"]):
         yield from _question(one)
     for number, hop in enumerate(told["credential"]):
-        yield cell(f"{'  ' * number}{_hop(hop)}")
+        yield _line(_hop(hop), STEP * number)
         if "because" in hop:
-            yield from because(hop["because"], "  " * number + "      ")
+            yield from because(hop["because"], STEP * (number + 3))
 
 
 def _question(told: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -157,20 +165,23 @@ def _hop(hop: Mapping[str, Any]) -> str:
 
 def decisions(lines: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Calls with what was inferred of them."""
-    made = table("time", "who", "action", "resource", "AWS", "inferred", "agreement", "by")
+    made = table("time", "who", "action", "AWS", "inferred", "by", fold=("by",))
     for line in lines:
-        by = [f"{one['policy']} {one['version'] or ''}[{one['index']}]" for one in line["statements"]]
-        by = by or [f"missing {name}" for name in line["missing"]]
-        by = by + [f"not known: {one['kind']}" for one in line["unknown"]]
+        by = [
+            f"{one['effect']} {one['policy']} {one['version'] or ''}[{one['index']}]"
+            for one in line["statements"]
+        ]
+        by += [f"missing {name}" for name in line["missing"]]
+        by += [UNKNOWN[one["kind"]].format(short(one["about"])) for one in line["unknown"]]
+        if line["agreement"] not in ("agrees", "unknown"):
+            by.append(AGREEMENTS[line["agreement"]])
         made.add_row(
             cell(clock(line["time"])),
             cell(short(line["actor"])),
             cell(line["action"] or line["eventName"]),
-            cell(short(line["resource"])),
             cell(line["outcome"]),
             cell(line["decision"]),
-            cell(line["agreement"]),
-            cell(", ".join(by) or line["unasked"]),
+            cell("; ".join(by) or line["unasked"]),
         )
     return made
 
@@ -178,12 +189,20 @@ def decisions(lines: Sequence[Mapping[str, Any]]) -> RenderableType:
 def grant_told(grant: Mapping[str, Any]) -> str:
     """`member of ci: by alice, AddUserToGroup 2026-03-17 13:26:48 from 203.0.113.66 (entry 4711)`."""
     what = GRANTS[grant["kind"]].format(what=short(grant["about"]), whom=short(grant["holder"]))
+    if grant["account"] == "aws":
+        return f"{what} by AWS"
     if grant["entry"] is None:
         return f"{what}: no entry shows who did it"
+    if _from_a_snapshot(grant):
+        return f"{what}, says the snapshot of {clock(grant['eventTime'])}"
     return (
         f"{what}: by {short(grant['actor'])}, {grant['eventName']} {clock(grant['eventTime'])}"
         f" from {plain(grant['sourceIP'])} (entry {grant['entry']})"
     )
+
+
+def _from_a_snapshot(grant: Mapping[str, Any]) -> bool:
+    return bool(grant["eventName"] == "ImportAccountSnapshot")
 
 
 def statement_named(statement: Mapping[str, Any]) -> str:

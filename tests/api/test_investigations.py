@@ -234,6 +234,79 @@ def test_22_what_the_new_device_opened(ask: Command, truth: Truth) -> None:
 # -- power ------------------------------------------------------------------------------------------------------
 
 
+def test_08_which_statement_of_which_version_allowed_a_call(ask: Command) -> None:
+    """The intruder's own version of the deployment's policy, and before it what the company had written."""
+    for at, expected in (
+        ("2026-03-17T13:27:30Z", [("LarkspurDeploy", "v8", 0, "Temp", "Allow")]),
+        ("2026-03-17T13:26:48Z", [("LarkspurDeploy", "v7", 7, "KeepOwnPolicy", "Allow")]),
+    ):
+        told = blamed(ask, principal="ci-deploy", at=at)
+        assert told["decision"] == "allowed"
+        assert told["agreement"] == "agrees"
+        assert told["inferred"] is True
+        assert told["unknown"] == []
+        assert statements(told) == expected
+
+
+def test_09_who_put_a_statement_there_and_why_they_could(ask: Command, truth: Truth) -> None:
+    """From the planted user's key back to the policy that could write its own next version."""
+    planted = next(one for one in truth["q1"] if one["owner"] == "svc-datasync" and one["created"])
+    told = ask("blame", planted["created"]["event_id"], "--recursive", "--format", "json").json
+    assert statements(told) == [("AdministratorAccess", "v1", 0, None, "Allow")]
+    session, key = told["credential"]
+    assert session["openedBy"]["actor"].endswith("user/ci-deploy")
+    assert key["credential"] == "AKIATCH6YDSY5EZ6PFWP"
+
+    opening = session["because"]
+    assert [name for name, *_ in statements(opening)] == ["LarkspurDeploy", "trust"]
+    written = next(one for one in opening["statements"][0]["grants"] if one["kind"] == "policyVersion")
+    assert (written["eventName"], written["eventTime"], written["sourceIP"]) == (
+        "CreatePolicyVersion",
+        "2026-03-17T13:26:48Z",
+        "203.0.113.66",
+    )
+    assert statements(written["because"]) == [("LarkspurDeploy", "v7", 7, "KeepOwnPolicy", "Allow")]
+    beginning = written["because"]["statements"][0]["grants"]
+    assert {one["eventName"] for one in beginning} == {"ImportAccountSnapshot"}
+
+
+def test_26_what_was_refused_first_and_what_then_allowed_it(ask: Command) -> None:
+    lines = ask(
+        "decisions", "--principal", "ci-deploy", "--action", "iam:ListUsers", "--format", "ndjson"
+    ).lines
+    assert [(one["outcome"], one["decision"], one["agreement"]) for one in lines] == [
+        ("denied", "implicitDeny", "agrees"),
+        ("succeeded", "allowed", "agrees"),
+        ("denied", "explicitDeny", "agrees"),
+        ("succeeded", "allowed", "agrees"),
+    ]
+    assert lines[0]["missing"] == ["identity"]
+    deciding = [{(it["policy"], it["effect"]) for it in one["statements"]} for one in lines]
+    assert deciding == [
+        set(),
+        {("LarkspurDeploy", "Allow")},
+        {("AWSCompromisedKeyQuarantineV3", "Deny"), ("LarkspurDeploy", "Allow")},
+        {("LarkspurDeploy", "Allow")},
+    ]
+
+
+def test_27_why_a_call_was_denied(ask: Command) -> None:
+    denied = ask("decisions", "--denied", "--account", "210987654321", *EVERY[1:]).lines
+    assert denied
+    assert {one["agreement"] for one in denied} == {"agrees", "eventualConsistency"}
+    deploying = [
+        one for one in denied if one["resource"] == "arn:aws:s3:::larkspur-tfstate/network/terraform.tfstate"
+    ]
+    quarantined, revoked = deploying[:-1], deploying[-1]
+    for one in quarantined:
+        assert {it["policy"] for it in one["statements"] if it["effect"] == "Deny"} == {
+            "AWSCompromisedKeyQuarantineV3"
+        }
+    assert {it["policy"] for it in revoked["statements"] if it["effect"] == "Deny"} == {"RevokeOlderSessions"}
+    without_mfa = [one for one in denied if one["resource"].endswith("role/LarkspurBreakGlass")]
+    assert [one["missing"] for one in without_mfa] == [["trust"], ["trust"]]
+
+
 def test_23_trust_policies_that_let_more_in(ask: Command, truth: Truth) -> None:
     """What deployed a role for a service, and what narrowed a trust again, is no widening."""
     widened = {one["event_id"]: one["role"] for one in truth["q23"] if one["side"] == "attack"}
@@ -384,6 +457,19 @@ def test_39_whether_deactivating_the_key_stopped_it(ask: Command, truth: Truth) 
 
 
 # -- the document -----------------------------------------------------------------------------------------------
+
+
+def blamed(ask: Command, *, principal: str, at: str) -> Any:
+    """The blame of the one call of a principal in a second."""
+    asked = ("--principal", principal, "--from", at, "--to", at[:-1] + ".5Z")
+    (found,) = ask("events", *asked, *EVERY).lines
+    return ask("blame", found["eventID"], "--format", "json").json
+
+
+def statements(told: Any) -> list[tuple[Any, ...]]:
+    return [
+        (one["policy"], one["version"], one["index"], one["sid"], one["effect"]) for one in told["statements"]
+    ]
 
 
 class Shown(NamedTuple):
