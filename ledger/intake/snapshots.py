@@ -36,7 +36,8 @@ from ledger.account.entities import (
 from ledger.account.texts import read_policy
 from ledger.record import RecordRejected, canonical, format_time, parse_time
 
-ACTION = "iam-ledger:ImportAccountSnapshot"
+EVENT_NAME = "ImportAccountSnapshot"
+ACTION = f"iam-ledger:{EVENT_NAME}"
 LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.account.entities import Kind, Settings, User
 from ledger.entry import Entry
-from ledger.intake.snapshots import ACTION as SNAPSHOT
+from ledger.intake.snapshots import EVENT_NAME as SNAPSHOT
 from ledger.log import Log
 from ledger.policy.callers import holder_of
 from projections.lines import outcome, ref
@@ -30,13 +30,18 @@ class Blame:
     """One answer's recursion: every entry is told once."""
 
     def __init__(
-        self, log: Log, past: PastAccounts, sessions: Sessions, authorizations: Authorizations
+        self,
+        log: Log,
+        past: PastAccounts,
+        sessions: Sessions,
+        authorizations: Authorizations,
+        teller: Teller,
     ) -> None:
         self._log = log
         self._past = past
         self._sessions = sessions
         self._authorizations = authorizations
-        self.teller = Teller(log)
+        self.teller = teller
         self._told: set[tuple[str, int]] = set()
 
     def event(self, entry: Entry, depth: int) -> Answer:
@@ -67,13 +72,13 @@ class Blame:
         return decision
 
     def _because(self, account_id: str, position: int, depth: int) -> Answer:
-        entry = self._log.entry(account_id, position)
-        assert entry is not None, "a grant names an entry of the log"
-        if entry.record.action == SNAPSHOT:
+        if self.teller.entry(account_id, position)["eventName"] == SNAPSHOT:
             return {"why": BASELINE}
         if (account_id, position) in self._told:
             return {"why": TOLD_ALREADY}
         self._told.add((account_id, position))
+        entry = self._log.entry(account_id, position)
+        assert entry is not None, "a grant names an entry of the log"
         if entry.record.identity.kind == "Root":
             return {"why": ROOT, "credential": self.credential(entry, depth - 1)}
         return self.event(entry, depth - 1)

@@ -28,6 +28,7 @@ class Permissions:
         self.past = PastAccounts(log)
         self.naming = Naming(self.past, sessions)
         self.entitlements = Entitlements()
+        self.teller = Teller(log)
 
     def explain(
         self,
@@ -42,7 +43,7 @@ class Permissions:
         """Whether the principal would have been allowed to do it then, and why."""
         found = self.naming.principal(principal, at, account)
         judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
-        return told_explanation(Teller(self.log), found, judgement, action, resource, at)
+        return told_explanation(self.teller, found, judgement, action, resource, at)
 
     def blame(
         self,
@@ -59,7 +60,7 @@ class Permissions:
         found = self.naming.principal(principal, at, account)
         judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
         blame = self._blame()
-        told = told_explanation(blame.teller, found, judgement, action, resource, at)
+        told = told_explanation(self.teller, found, judgement, action, resource, at)
         return blame.deepen(told, depth)
 
     def blame_event(self, entry: Entry, *, depth: int) -> Answer:
@@ -75,4 +76,10 @@ class Permissions:
                     yield line
 
     def _blame(self) -> Blame:
-        return Blame(self.log, self.past, self.sessions, Authorizations(self.past, self.sessions))
+        return Blame(
+            self.log,
+            self.past,
+            self.sessions,
+            Authorizations(self.past, self.sessions),
+            self.teller,
+        )

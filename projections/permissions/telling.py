@@ -10,12 +10,13 @@ from ledger.policy.decision import SEMANTICS, Decision, Grant, Match, Unknown
 from ledger.record import format_time
 
 Answer = dict[str, Any]
+TOLD_MAX = 50_000  # entries, a few hundred bytes each
 Place = tuple[str, int]
 """An entry by its account and position."""
 
 
 class Teller:
-    """Tells grants by the entries that made them, each read once."""
+    """Tells grants by the entries that made them. What it has read of these is kept: the log never changes."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -23,6 +24,8 @@ class Teller:
 
     def learn(self, places: Iterable[Place]) -> None:
         """Read these entries at once, before they are told of one by one."""
+        if len(self._told) > TOLD_MAX:
+            self._told.clear()
         wanted: dict[str, set[int]] = {}
         for account_id, position in places:
             if (account_id, position) not in self._told:
