@@ -46,7 +46,7 @@ def suspects(texts: Sequence[bytes]) -> set[int]:
     found = {
         index for index, text in enumerate(texts) if text.count(b"{") + text.count(b"[") >= _BRACKETS_MAX
     }
-    ends = list(accumulate((len(text) + 1 for text in texts)))
+    ends = list(accumulate(len(text) + 1 for text in texts))
     joined = b"\n".join(texts)
     at = 0
     while hit := _SECRET.search(joined, at):

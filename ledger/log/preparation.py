@@ -37,6 +37,32 @@ class Prepared(NamedTuple):
     origin: bytes
 
 
+class Columns(NamedTuple):
+    """The members of `Prepared` but for the account and the content, each of many drafts."""
+
+    time: Sequence[int]
+    event_head: Sequence[int]
+    event_tail: Sequence[bytes]
+    salt: Sequence[bytes]
+    commitment: Sequence[bytes]
+    frame: Sequence[FrameKey]
+    identity: Sequence[bytes]
+    key: Sequence[str | None]
+    began: Sequence[int | None]
+    address: Sequence[str | None]
+    agent: Sequence[str | None]
+    error: Sequence[str | None]
+    coding: Sequence[int]
+    body: Sequence[bytes]
+    resources: Sequence[Sequence[str]]
+    origin: Sequence[bytes]
+
+    @staticmethod
+    def of(batch: Sequence[Prepared]) -> Columns:
+        _account_id, time, head, tail, _content, *others = zip(*batch, strict=True)
+        return Columns(time, head, tail, *others)
+
+
 def prepare(drafts: Iterable[Draft], compression: Compression) -> list[Prepared]:
     """All that is to be done with a draft is done at once, while the processor has it at hand: half the time."""
     drafts = list(drafts)

@@ -8,10 +8,11 @@ writer from taking a place that is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,9 +22,9 @@ from ledger.entry import Draft, Entry
 from ledger.log import bodies
 from ledger.log.bodies import Compression, split
 from ledger.log.names import Names
-from ledger.log.preparation import Prepared, event_number, prepare
+from ledger.log.preparation import Columns, Prepared, event_number, prepare
 from ledger.log.reading import Reader, everything
-from ledger.log.rows import Row, among, insert_rows
+from ledger.log.rows import among, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
 from ledger.record import canonical
 
@@ -120,9 +121,14 @@ class Log:
             row = connection.execute(query).one()
         return row.id, row.size
 
-    def _fresh(self, connection: sa.Connection, account: int, batch: Sequence[Prepared]) -> list[Prepared]:
+    def _fresh(
+        self, connection: sa.Connection, account: int, batch: Sequence[Prepared]
+    ) -> Sequence[Prepared]:
         """The drafts that are no duplicates, of the log or of one another."""
-        same_id = self._written(connection, account, batch)
+        wanted = {(one.event_head, one.event_tail) for one in batch}
+        same_id = self._written(connection, account, wanted)
+        if not same_id and len(wanted) == len(batch):
+            return batch
         fresh = []
         for one in batch:
             contents = same_id.setdefault((one.event_head, one.event_tail), [])
@@ -132,10 +138,9 @@ class Log:
         return fresh
 
     def _written(
-        self, connection: sa.Connection, account: int, batch: Sequence[Prepared]
+        self, connection: sa.Connection, account: int, wanted: set[tuple[int, bytes]]
     ) -> dict[tuple[int, bytes], list[bytes]]:
-        """What the log has under the batch's event ids already: a digest of each record."""
-        wanted = {(one.event_head, one.event_tail) for one in batch}
+        """What the log has under these event ids already: a digest of each record."""
         # `+ 0` keeps the planner from walking the whole account instead of the index by event id.
         query = sa.select(entries.c.event_head, entries.c.event_tail, entries.c.position).where(
             entries.c.account + 0 == account,
@@ -160,58 +165,53 @@ class Log:
         size: int,
         batch: Sequence[Prepared],
     ) -> None:
+        """The rows are put together column by column: half the time."""
         now = int(self._clock() * 1000)
-        arrived_of = {
-            origin: self._arrival(connection, origin, now) for origin in {one.origin for one in batch}
-        }
-        self._names.learn(connection, batch)
+        columns = Columns.of(batch)
+        self._names.learn(connection, columns)
         known = self._names.strings
-        errors, keys = known[Kind.ERROR], known[Kind.KEY]
-        addresses, agents, resources = known[Kind.ADDRESS], known[Kind.AGENT], known[Kind.RESOURCE]
-        frame_of, identity_of = self._names.frames, self._names.identities
-        last = self._tails(connection, account, {identity_of[one.identity].principal for one in batch})
-        rows: list[Row] = []
-        named: list[Row] = []
-        for position, one in enumerate(batch, start=size):
-            frame, action = frame_of[one.frame]
-            identity, principal, pseudonym = identity_of[one.identity]
-            arrival, arrived = arrived_of[one.origin]
-            previous = last.get(principal)
-            last[principal] = position
-            # The bytes are Leaf.to_bytes'; a test holds the two together.
-            leaf = (
-                f'\0{{"account":"{account_id}","commitment":"{one.commitment.hex()}",'
-                f'"position":{position},"previous":{"null" if previous is None else previous},'
-                f'"principal":"{pseudonym.hex()}","recordedAt":{now}}}'
-            )
-            rows.append(
-                (
-                    account,
-                    position,
-                    one.time,
-                    one.event_head,
-                    one.event_tail,
-                    frame,
-                    action,
-                    errors[one.error],
-                    identity,
-                    principal,
-                    None if previous is None else position - previous,
-                    keys[one.key],
-                    one.began,
-                    addresses[one.address],
-                    agents[one.agent],
-                    arrival,
-                    now - arrived,
-                    one.coding,
-                    sha256(leaf.encode()).digest(),
-                    one.salt,
-                    one.body,
-                )
-            )
-            for resource in one.resources:
-                named.append((resources[resource], one.time, account, position))
-        insert_rows(connection, entries, rows)
+        arrived_of = {
+            origin: self._arrival(connection, origin, now) for origin in dict.fromkeys(columns.origin)
+        }
+        arrived, since = zip(*map(arrived_of.__getitem__, columns.origin), strict=True)
+        frame_ids, actions = zip(*map(self._names.frames.__getitem__, columns.frame), strict=True)
+        identity_ids, people, pseudonyms = zip(
+            *map(self._names.identities.__getitem__, columns.identity), strict=True
+        )
+        positions = range(size, size + len(batch))
+        last = self._tails(connection, account, set(people))
+        backs, leaves = _chained(account_id, now, positions, people, pseudonyms, columns.commitment, last)
+        rows = zip(
+            repeat(account),
+            positions,
+            columns.time,
+            columns.event_head,
+            columns.event_tail,
+            frame_ids,
+            actions,
+            map(known[Kind.ERROR].__getitem__, columns.error),
+            identity_ids,
+            people,
+            backs,
+            map(known[Kind.KEY].__getitem__, columns.key),
+            columns.began,
+            map(known[Kind.ADDRESS].__getitem__, columns.address),
+            map(known[Kind.AGENT].__getitem__, columns.agent),
+            arrived,
+            [now - moment for moment in since],
+            columns.coding,
+            leaves,
+            columns.salt,
+            columns.body,
+        )
+        resources = known[Kind.RESOURCE]
+        named = [
+            (resources[resource], moment, account, position)
+            for position, moment, mentioned in zip(positions, columns.time, columns.resources, strict=True)
+            for resource in mentioned
+        ]
+        named.sort()  # in the order of the table, which is that of its key
+        insert_rows(connection, entries, list(rows))
         insert_rows(connection, mentions, named)
         self._move_tails(connection, account, last)
         connection.execute(sa.update(accounts).where(accounts.c.id == account).values(size=size + len(batch)))
@@ -366,6 +366,37 @@ class Log:
             entries.c.account == account, among(connection, entries.c.position, positions)
         )
         return self._reader.entries(connection, query)
+
+
+def _chained(
+    account_id: str,
+    now: int,
+    positions: Iterable[int],
+    people: Sequence[int],
+    pseudonyms: Sequence[bytes],
+    commitments: Sequence[bytes],
+    last: dict[int, int],
+) -> tuple[list[int | None], list[bytes]]:
+    """How far back each principal's previous entry is, and the leaf hashes; `last` is moved on.
+
+    The bytes are Leaf.to_bytes'; a test holds the two together.
+    """
+    backs: list[int | None] = []
+    leaves = []
+    begin = f'\0{{"account":"{account_id}","commitment":"'
+    end = f'","recordedAt":{now}}}'
+    for position, person, pseudonym, commitment in zip(
+        positions, people, pseudonyms, commitments, strict=True
+    ):
+        previous = last.get(person)
+        last[person] = position
+        backs.append(None if previous is None else position - previous)
+        leaf = (
+            f'{begin}{commitment.hex()}","position":{position},"previous":'
+            f'{"null" if previous is None else previous},"principal":"{pseudonym.hex()}{end}'
+        )
+        leaves.append(sha256(leaf.encode()).digest())
+    return backs, leaves
 
 
 def _upsert(connection: sa.Connection, table: sa.Table) -> Any:
