@@ -19,7 +19,7 @@ from ledger.redaction import redact
 from ledger.suspects import suspects
 
 Drafted = list[Draft] | Reject | Skipped
-Outcome = list[Prepared] | Reject | Skipped
+Outcome = Prepared | Reject | Skipped
 
 
 def read_drafts(source: Source) -> Iterator[Drafted]:

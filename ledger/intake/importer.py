@@ -28,7 +28,7 @@ from ledger.log.preparation import Prepared
 
 DRAFTS_MAX: Final = 5_000  # a batch; they are decoded, and ten times as large as what was made ready
 PREPARED_MAX: Final = 20_000  # the more at once, the fewer times each page of an index is written
-BATCH_BYTES_MAX: Final = 32 << 20  # of records' texts or bodies
+BATCH_BYTES_MAX: Final = 32 << 20  # of bodies that were made ready
 LOOKED_AHEAD_MAX: Final = 2_000  # sources, to judge how much there is to do and to take samples from
 ALONE_BYTES_MAX: Final = 2 << 20  # on disk; below that a second process takes longer to start than it saves
 SAMPLE_RECORDS_OF_ONE: Final = 200  # source
@@ -57,7 +57,7 @@ class Summary:
 
 Progress = Callable[[Summary], None]
 Found = Source | Skipped | Reject
-One = TypeVar("One", Draft, Prepared)
+Group = TypeVar("Group", list[Draft], Prepared)
 
 
 def import_paths(
@@ -94,44 +94,51 @@ def _import(
         workers = _workers_for(ahead)
     if not workers:
         drafts = _outcomes(((source, read_drafts(source)) for source in every), tally)
-        _write(drafts, log.append, tally, batch_max or DRAFTS_MAX)
+        _write(drafts, log, tally, batch_max or DRAFTS_MAX)
         return
     if not log.dictionaries():
         log.train(_samples(ahead))
     with Workers(workers, log.dictionaries()) as team:
-        _write(_outcomes(team.read(every), tally), log.append_prepared, tally, batch_max or PREPARED_MAX)
+        _write_prepared(_outcomes(team.read(every), tally), log, tally, batch_max or PREPARED_MAX)
 
 
-def _write(
-    groups: Iterable[list[One]], append: Callable[[list[One]], Appended], tally: _Tally, batch_max: int
-) -> None:
-    waiting: list[One] = []
-    waiting_bytes = 0
+def _write(groups: Iterable[list[Draft]], log: Log, tally: _Tally, batch_max: int) -> None:
+    waiting: list[Draft] = []
     for group in groups:
         waiting += group
-        waiting_bytes += sum(map(_bytes, group))
-        while len(waiting) >= batch_max or waiting_bytes > BATCH_BYTES_MAX:
+        while len(waiting) >= batch_max:
             batch, waiting = waiting[:batch_max], waiting[batch_max:]
-            waiting_bytes = sum(map(_bytes, waiting))
-            tally.count_batch(len(batch), append(batch))
+            tally.count_batch(len(batch), log.append(batch))
     if waiting:
-        tally.count_batch(len(waiting), append(waiting))
+        tally.count_batch(len(waiting), log.append(waiting))
 
 
-def _bytes(one: Draft | Prepared) -> int:
-    return len(one.body if isinstance(one, Prepared) else one.canonical_record)
+def _write_prepared(groups: Iterable[Prepared], log: Log, tally: _Tally, batch_max: int) -> None:
+    waiting: list[Prepared] = []
+    size = body_bytes = 0
+    for group in groups:
+        waiting.append(group)
+        size += group.size
+        body_bytes += group.body_bytes
+        while size >= batch_max or body_bytes > BATCH_BYTES_MAX:
+            every = Prepared.joined(waiting)
+            batch, rest = every.part(0, batch_max), every.part(batch_max, None)
+            waiting, size, body_bytes = [rest], rest.size, rest.body_bytes
+            tally.count_batch(batch.size, log.append_prepared(batch))
+    if size:
+        tally.count_batch(size, log.append_prepared(Prepared.joined(waiting)))
 
 
 def _outcomes(
-    read: Iterable[tuple[Source, Iterable[list[One] | Reject | Skipped]]], tally: _Tally
-) -> Iterator[list[One]]:
+    read: Iterable[tuple[Source, Iterable[Group | Reject | Skipped]]], tally: _Tally
+) -> Iterator[Group]:
     """What can be appended; the rest is counted."""
     for source, outcomes in read:
         for outcome in outcomes:
-            if isinstance(outcome, list):
-                yield outcome
-            else:
+            if isinstance(outcome, Reject | Skipped):
                 tally.count(outcome)
+            else:
+                yield outcome
         tally.count_source(source)
 
 

@@ -8,7 +8,7 @@ forgotten where that fails.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import chain
@@ -18,7 +18,7 @@ import orjson
 import sqlalchemy as sa
 
 from ledger.log.bodies import FrameKey, frame_document
-from ledger.log.preparation import Columns
+from ledger.log.preparation import Prepared
 from ledger.log.rows import Row, among, insert_rows
 from ledger.log.schema import Kind, frames, identities, principals, strings
 from ledger.record import INSIGHT, action_of, canonical, is_read_only, read_identity
@@ -69,7 +69,7 @@ class Names:
                 self._forget_all()
             raise
 
-    def learn(self, connection: sa.Connection, batch: Columns) -> None:
+    def learn(self, connection: sa.Connection, batch: Prepared) -> None:
         """See to it that everything in a batch has its number in `strings`, `frames` and `identities`."""
         new_frames = set(batch.frame) - self.frames.keys()
         new_identities = set(batch.identity) - self.identities.keys()

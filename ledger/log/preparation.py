@@ -6,8 +6,9 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from itertools import chain
 from sys import intern
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.entry import SALT_BYTES, Draft, body_bytes
 from ledger.log.bodies import LAYOUT_BITS, UUID, Compression, FrameKey, split
@@ -15,34 +16,17 @@ from ledger.resources import resources_of
 
 
 class Prepared(NamedTuple):
-    """A draft made ready to be written: bytes, texts, numbers and tuples of them, nothing else."""
+    """Drafts made ready to be written: bytes, texts, numbers and tuples of them, nothing else.
 
-    account_id: str
-    time: int
-    event_head: int
-    event_tail: bytes
-    content: bytes  # SHA-256 of the canonical record: what tells a duplicate
-    salt: bytes
-    commitment: bytes
-    frame: FrameKey
-    identity: bytes
-    key: str | None
-    began: int | None
-    address: str | None
-    agent: str | None
-    error: str | None
-    coding: int
-    body: bytes
-    resources: Sequence[str]
-    origin: bytes
+    Each member is a column, with one value for each draft: so rows are put together, and messages to another
+    process read, in half the time.
+    """
 
-
-class Columns(NamedTuple):
-    """The members of `Prepared` but for the account and the content, each of many drafts."""
-
+    account_id: Sequence[str]
     time: Sequence[int]
     event_head: Sequence[int]
     event_tail: Sequence[bytes]
+    content: Sequence[bytes]  # SHA-256 of the canonical record: what tells a duplicate
     salt: Sequence[bytes]
     commitment: Sequence[bytes]
     frame: Sequence[FrameKey]
@@ -57,20 +41,37 @@ class Columns(NamedTuple):
     resources: Sequence[Sequence[str]]
     origin: Sequence[bytes]
 
+    @property
+    def size(self) -> int:
+        """How many drafts these are."""
+        return len(self.time)
+
+    @property
+    def body_bytes(self) -> int:
+        return sum(map(len, self.body))
+
     @staticmethod
-    def of(batch: Sequence[Prepared]) -> Columns:
-        _account_id, time, head, tail, _content, *others = zip(*batch, strict=True)
-        return Columns(time, head, tail, *others)
+    def of(rows: Sequence[tuple[Any, ...]]) -> Prepared:
+        return Prepared._make(zip(*rows, strict=True) if rows else [()] * len(Prepared._fields))
+
+    @staticmethod
+    def joined(parts: Iterable[Prepared]) -> Prepared:
+        return Prepared._make(tuple(chain.from_iterable(columns)) for columns in zip(*parts, strict=True))
+
+    def part(self, start: int, stop: int | None) -> Prepared:
+        return Prepared._make(column[start:stop] for column in self)
+
+    def chosen(self, indexes: Sequence[int]) -> Prepared:
+        return Prepared._make([column[index] for index in indexes] for column in self)
 
 
-def prepare(drafts: Iterable[Draft], compression: Compression) -> list[Prepared]:
+def prepare(drafts: Sequence[Draft], compression: Compression) -> Prepared:
     """All that is to be done with a draft is done at once, while the processor has it at hand: half the time."""
-    drafts = list(drafts)
     dictionary = compression.newest << LAYOUT_BITS
     compress = compression.compress
     salts = os.urandom(SALT_BYTES * len(drafts))
     origin, origin_bytes = None, b""
-    prepared = []
+    rows = []
     for at, draft in zip(range(0, len(salts), SALT_BYTES), drafts, strict=True):
         record, canonical_record = draft.record, draft.canonical_record
         if draft.origin is not origin:
@@ -82,8 +83,8 @@ def prepare(drafts: Iterable[Draft], compression: Compression) -> list[Prepared]
         )
         salt = salts[at : at + SALT_BYTES]
         account_id = record.account_id
-        prepared.append(
-            Prepared(
+        rows.append(
+            (
                 intern(account_id),
                 record.time,
                 event_head,
@@ -104,7 +105,7 @@ def prepare(drafts: Iterable[Draft], compression: Compression) -> list[Prepared]
                 origin_bytes,
             )
         )
-    return prepared
+    return Prepared.of(rows)
 
 
 def event_number(event_id: str) -> tuple[int, bytes]:
