@@ -52,6 +52,7 @@ SECRET_ENDINGS: Final = (
     "securitytoken",
     "sessiontoken",
 )
+HEADERS: Final = ("authorization", "proxyauthorization", "cookie", "setcookie")  # secret where they are texts
 # What every record has and no secret can stand in: not looked at, for speed.
 PLAIN: Final = frozenset(
     {
@@ -145,7 +146,7 @@ def _kind(name: str) -> int:
     plain = name.lower().replace("-", "").replace("_", "")
     if plain in SECRET_NAMES or plain.endswith(SECRET_ENDINGS):
         return _SECRET
-    return _HEADER if plain in ("authorization", "proxyauthorization", "cookie", "setcookie") else 0
+    return _HEADER if plain in HEADERS else 0
 
 
 def _clean(value: Any, depth: int) -> Any:

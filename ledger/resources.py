@@ -38,19 +38,22 @@ def resources_of(document: Document, account_id: str) -> list[str]:
     request = document.get("requestParameters")
     if type(request) is dict:
         for name, value in request.items():
-            if type(value) is str:
-                if value.startswith("arn:"):
+            kind = type(value)
+            if kind is str:
+                if value[:4] == "arn:":
                     found[value] = None
-                elif iam and name in IAM_NAMES:
-                    found[f"arn:aws:iam::{account_id}:{IAM_NAMES[name]}/{value}"] = None
                 elif name == "bucketName":
                     _add_bucket(found, value, request)
-            elif type(value) is dict or type(value) is list:
+                elif iam and name in IAM_NAMES:
+                    found[f"arn:aws:iam::{account_id}:{IAM_NAMES[name]}/{value}"] = None
+            elif kind is dict or kind is list:
                 _add_below(found, value)
     if iam and type(response := document.get("responseElements")) is dict:
         for made in response.values():  # what was created, with its path
             if type(made) is dict:
                 _add_below(found, made)
+    if not found:
+        return []
     if len(found) > RESOURCES_MAX:
         found = dict.fromkeys(list(found)[:RESOURCES_MAX])
     return [arn for arn in found if len(arn) <= LENGTH_MAX and "\x00" not in arn]
@@ -66,5 +69,5 @@ def _add_bucket(found: dict[str, None], bucket: str, request: Mapping[str, Any])
 def _add_below(found: dict[str, None], value: Any) -> None:
     members = value.values() if type(value) is dict else value
     for member in members:
-        if type(member) is str and member.startswith("arn:"):
+        if type(member) is str and member[:4] == "arn:":
             found[member] = None

@@ -20,6 +20,7 @@ _LONG: Final = b"0" * 18
 _BEFORE_NUMBER: Final = frozenset(b" \t\r\n:,[-")
 _AFTER_NUMBER: Final = frozenset(b" \t\r\n,]}eE")
 _ORJSON_DEPTH_MAX: Final = 1024
+_LONG_BYTES: Final = 32_768  # so long a text has more brackets than may be nested, as a rule
 
 
 class Undecodable(ValueError):
@@ -35,7 +36,7 @@ class Undecodable(ValueError):
 def decode(text: bytes, *, depth_max: int) -> Any:
     """The value of a JSON text; raises Undecodable."""
     try:
-        if text.count(b"{") + text.count(b"[") > depth_max:
+        if len(text) > _LONG_BYTES or text.count(b"{") + text.count(b"[") > depth_max:
             value = _decode_shallow(text, depth_max)
         else:
             value = orjson.loads(text)

@@ -14,11 +14,12 @@ from ledger.intake.shapes import Batch
 from ledger.intake.sources import Source
 from ledger.log.bodies import Compression
 from ledger.log.preparation import Prepared, prepare
-from ledger.record import RecordRejected, read_record
+from ledger.record import RecordRejected, canonical, read_record
 from ledger.redaction import redact
+from ledger.suspects import suspects
 
 Drafted = list[Draft] | Reject | Skipped
-Outcome = list[Prepared] | Reject | Skipped
+Outcome = Prepared | Reject | Skipped
 
 
 def read_drafts(source: Source) -> Iterator[Drafted]:
@@ -44,18 +45,34 @@ def read_prepared(source: Source, compression: Compression) -> Iterator[Outcome]
 def _drafts(batch: Batch, sha256: str | None) -> Iterator[Drafted]:
     # A file's name may hold bytes that are no UTF-8.
     origin = Origin(batch.source.encode("utf-8", "backslashreplace").decode(), sha256)
+    hint = batch.account_hint
     drafts: list[Draft] = []
-    for index, document in enumerate(batch.documents):
+    for index, (document, text) in enumerate(_without_secrets(batch.documents)):
         try:
-            drafts.append(_draft(document, batch.account_hint, origin))
+            record = read_record(document, account_id=hint)
+            if text is None:
+                raise RecordRejected(Reason.TOO_DEEP, "cannot be written again")
+            drafts.append(Draft(record, text, origin))
         except RecordRejected as rejected:
             yield Reject(batch.source, batch.place(index), rejected.reason, rejected.detail)
     yield drafts
 
 
-def _draft(document: dict[str, Any], account_hint: str | None, origin: Origin) -> Draft:
-    record = read_record(redact(document), account_id=account_hint)
+def _without_secrets(documents: list[dict[str, Any]]) -> list[tuple[dict[str, Any], bytes | None]]:
+    """Each document with its canonical bytes; None where it cannot be written."""
+    texts = list(map(_written, documents))
+    cleaned = list(zip(documents, texts, strict=True))
+    closely = suspects([text or b"" for text in texts])
+    closely.update(index for index, text in enumerate(texts) if text is None)
+    for index in closely:
+        document = redact(documents[index])
+        if document is not documents[index]:
+            cleaned[index] = (document, _written(document))
+    return cleaned
+
+
+def _written(document: dict[str, Any]) -> bytes | None:
     try:
-        return Draft.of(record, origin)
-    except orjson.JSONEncodeError as error:
-        raise RecordRejected(Reason.TOO_DEEP, "cannot be written again") from error
+        return canonical(document)
+    except orjson.JSONEncodeError:
+        return None

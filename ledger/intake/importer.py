@@ -26,7 +26,9 @@ from ledger.intake.workers import Workers
 from ledger.log import Appended, Log
 from ledger.log.preparation import Prepared
 
-BATCH_MAX: Final = 5_000
+DRAFTS_MAX: Final = 5_000  # a batch; they are decoded, and ten times as large as what was made ready
+PREPARED_MAX: Final = 20_000  # the more at once, the fewer times each page of an index is written
+BATCH_BYTES_MAX: Final = 32 << 20  # of bodies that were made ready
 LOOKED_AHEAD_MAX: Final = 2_000  # sources, to judge how much there is to do and to take samples from
 ALONE_BYTES_MAX: Final = 2 << 20  # on disk; below that a second process takes longer to start than it saves
 SAMPLE_RECORDS_OF_ONE: Final = 200  # source
@@ -55,7 +57,7 @@ class Summary:
 
 Progress = Callable[[Summary], None]
 Found = Source | Skipped | Reject
-One = TypeVar("One", Draft, Prepared)
+Group = TypeVar("Group", list[Draft], Prepared)
 
 
 def import_paths(
@@ -64,14 +66,14 @@ def import_paths(
     *,
     rejects: Path | None = None,
     progress: Progress | None = None,
-    batch_max: int = BATCH_MAX,
+    batch_max: int | None = None,
     stdin: BinaryIO | None = None,
     workers: int | None = None,
 ) -> Summary:
     """Append every record that the paths lead to, and sum up; `progress` sees the sum after each batch.
 
     What can't be taken in is written to `rejects`. Ctrl-C ends the import after a whole batch and the summary says
-    so. `workers` is the number of processes that read beside this one, which writes; None leaves it to the size.
+    so. `batch_max` bounds the records of a batch, by default as is best. `workers` is the number of processes that read beside this one, which writes; None leaves it to the size.
     """
     with RejectsFile(rejects) if rejects else nullcontext() as file, _without_garbage_collector():
         tally = _Tally(file, progress)
@@ -82,7 +84,9 @@ def import_paths(
         return tally.summed_up()
 
 
-def _import(log: Log, tally: _Tally, found: Iterable[Found], batch_max: int, workers: int | None) -> None:
+def _import(
+    log: Log, tally: _Tally, found: Iterable[Found], batch_max: int | None, workers: int | None
+) -> None:
     sources = _sources(found, tally)
     ahead = list(islice(sources, LOOKED_AHEAD_MAX))
     every = chain(ahead, sources)
@@ -90,37 +94,51 @@ def _import(log: Log, tally: _Tally, found: Iterable[Found], batch_max: int, wor
         workers = _workers_for(ahead)
     if not workers:
         drafts = _outcomes(((source, read_drafts(source)) for source in every), tally)
-        _write(drafts, log.append, tally, batch_max)
+        _write(drafts, log, tally, batch_max or DRAFTS_MAX)
         return
     if not log.dictionaries():
         log.train(_samples(ahead))
     with Workers(workers, log.dictionaries()) as team:
-        _write(_outcomes(team.read(every), tally), log.append_prepared, tally, batch_max)
+        _write_prepared(_outcomes(team.read(every), tally), log, tally, batch_max or PREPARED_MAX)
 
 
-def _write(
-    groups: Iterable[list[One]], append: Callable[[list[One]], Appended], tally: _Tally, batch_max: int
-) -> None:
-    waiting: list[One] = []
+def _write(groups: Iterable[list[Draft]], log: Log, tally: _Tally, batch_max: int) -> None:
+    waiting: list[Draft] = []
     for group in groups:
         waiting += group
         while len(waiting) >= batch_max:
             batch, waiting = waiting[:batch_max], waiting[batch_max:]
-            tally.count_batch(len(batch), append(batch))
+            tally.count_batch(len(batch), log.append(batch))
     if waiting:
-        tally.count_batch(len(waiting), append(waiting))
+        tally.count_batch(len(waiting), log.append(waiting))
+
+
+def _write_prepared(groups: Iterable[Prepared], log: Log, tally: _Tally, batch_max: int) -> None:
+    waiting: list[Prepared] = []
+    size = body_bytes = 0
+    for group in groups:
+        waiting.append(group)
+        size += group.size
+        body_bytes += group.body_bytes
+        while size >= batch_max or body_bytes > BATCH_BYTES_MAX:
+            every = Prepared.joined(waiting)
+            batch, rest = every.part(0, batch_max), every.part(batch_max, None)
+            waiting, size, body_bytes = [rest], rest.size, rest.body_bytes
+            tally.count_batch(batch.size, log.append_prepared(batch))
+    if size:
+        tally.count_batch(size, log.append_prepared(Prepared.joined(waiting)))
 
 
 def _outcomes(
-    read: Iterable[tuple[Source, Iterable[list[One] | Reject | Skipped]]], tally: _Tally
-) -> Iterator[list[One]]:
+    read: Iterable[tuple[Source, Iterable[Group | Reject | Skipped]]], tally: _Tally
+) -> Iterator[Group]:
     """What can be appended; the rest is counted."""
     for source, outcomes in read:
         for outcome in outcomes:
-            if isinstance(outcome, list):
-                yield outcome
-            else:
+            if isinstance(outcome, Reject | Skipped):
                 tally.count(outcome)
+            else:
+                yield outcome
         tally.count_source(source)
 
 

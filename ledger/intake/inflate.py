@@ -16,6 +16,11 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import zstandard
 
+try:
+    from isal import isal_zlib as fast_zlib
+except ImportError:
+    fast_zlib = zlib
+
 from ledger.intake.limits import MIB, Limits
 from ledger.intake.rejects import Damage, Reason
 from ledger.intake.sources import CHUNK_BYTES, Tap
@@ -73,10 +78,12 @@ def inflate_whole(packed: bytes, *, bytes_max: int) -> bytes | None:
     """The content of one gzip member, or of no packing at all, in one go; None if that is not what this is."""
     if packed[:2] != GZIP:
         return packed if _is_plain(packed[:HEAD_BYTES]) and len(packed) <= bytes_max else None
-    inflater = zlib.decompressobj(wbits=31)
+    if packed[3:4] > b"\x1f":  # flags that gzip has not (RFC 1952, 2.3.1.2): isal would not mind them
+        return None
+    inflater = fast_zlib.decompressobj(wbits=31)
     try:
-        whole = inflater.decompress(packed, bytes_max)
-    except zlib.error:
+        whole: bytes = inflater.decompress(packed, bytes_max)
+    except fast_zlib.error:
         return None
     done = inflater.eof and not inflater.unused_data and _is_plain(whole[:HEAD_BYTES])
     return whole if done else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import marshal
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -30,9 +29,9 @@ from ledger.log.bodies import Compression
 from ledger.log.preparation import Prepared
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-AHEAD_MAX: Final = 32  # sources that a process may have been given
+AHEAD_MAX: Final = 96  # sources that a process may have been given
 NAMES_BYTES_MAX: Final = 30_000  # of all that were given: what fits into a pipe can always be written
-WAITING_MAX: Final = 32  # messages that are ready before anyone has asked for them
+WAITING_BYTES_MAX: Final = 16 << 20  # of messages that are ready before anyone has asked for them
 PIPE_BYTES: Final = 1 << 20
 STOP_SECONDS_MAX: Final = 10
 
@@ -102,7 +101,7 @@ class _Worker:
         while True:
             kind, *told = _receive(self._process.stdout) or ("ended",)
             if kind == "prepared":
-                yield [Prepared._make(one) for one in told[0]]
+                yield Prepared._make(told)
             elif kind == "rejected":
                 yield Reject(*told)
             elif kind == "skipped":
@@ -151,8 +150,9 @@ def main() -> None:
     gc.disable()  # it would walk over each file's records again and again, and they hold no cycles
     tasks, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever prints must not print into the answers
-    waiting: queue.Queue[bytes | None] = queue.Queue(WAITING_MAX)
-    threading.Thread(target=_answer, args=(answers, waiting), daemon=True).start()
+    waiting = _Waiting()
+    writer = threading.Thread(target=_answer, args=(answers, waiting), daemon=True)
+    writer.start()
     try:
         compression = Compression(_receive(tasks))
         while (task := _receive(tasks)) is not None:
@@ -161,8 +161,8 @@ def main() -> None:
                 waiting.put(marshal.dumps(told))
     except Exception:
         waiting.put(marshal.dumps(("failed", traceback.format_exc())))
-    waiting.put(None)
-    waiting.join()
+    waiting.put(b"")
+    writer.join()
 
 
 def _work(name: str, named: bool, compression: Compression) -> Iterator[tuple[Any, ...]]:
@@ -178,21 +178,43 @@ def _work(name: str, named: bool, compression: Compression) -> Iterator[tuple[An
         elif isinstance(outcome, Skipped):
             yield "skipped", outcome.source, str(outcome.reason), outcome.detail
         else:
-            yield "prepared", [tuple(one) for one in outcome]
+            yield "prepared", *outcome
     yield ("done",)
 
 
-def _answer(pipe: Any, waiting: queue.Queue[bytes | None]) -> None:
-    """Write what is ready while more is made ready."""
+class _Waiting:
+    """Messages on their way to the pipe. Whoever is ready long before the importer has to wait."""
+
+    def __init__(self) -> None:
+        self._messages: deque[bytes] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+
+    def put(self, message: bytes) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._bytes < WAITING_BYTES_MAX)
+            self._messages.append(message)
+            self._bytes += len(message)
+            self._changed.notify_all()
+
+    def get(self) -> bytes:
+        with self._changed:
+            self._changed.wait_for(lambda: self._messages)
+            message = self._messages.popleft()
+            self._bytes -= len(message)
+            self._changed.notify_all()
+            return message
+
+
+def _answer(pipe: Any, waiting: _Waiting) -> None:
+    """Write what is ready while more is made ready; an empty message is the last."""
     try:
-        while (message := waiting.get()) is not None:
+        while message := waiting.get():
             left = memoryview(len(message).to_bytes(4, "big") + message)
             while left:
                 left = left[pipe.write(left) :]
-            waiting.task_done()
     except OSError:
         os._exit(1)  # nobody listens any more
-    waiting.task_done()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from sys import intern
 from types import EllipsisType
 from typing import Any, Final, NamedTuple
 
@@ -67,27 +68,31 @@ class Parts(NamedTuple):
     rest: bytes
 
 
-def split(record: Record, canonical_record: bytes) -> Parts:
-    """Take a record apart. `join` gives the same record back."""
+def split(record: Record, canonical_record: bytes, *, named_by_uuid: bool | None = None) -> Parts:
+    """Take a record apart. `join` gives the same record back.
+
+    `named_by_uuid` says whether the event id is a UUID, where that is known already. What repeats is one and the
+    same object as long as it is remembered, so that it is told from others, and handed on, fast.
+    """
     document = record.document
     rest = document.copy()
     take = rest.pop
-    frame: FrameKey = (
-        take("eventSource", ...),
-        take("eventName", ...),
-        take("awsRegion", ...),
-        take("errorCode", ...),
-        take("eventVersion", ...),
-        take("eventType", ...),
-        take("eventCategory", ...),
-        take("readOnly", ...),
-        take("managementEvent", ...),
-        take("recipientAccountId", ...),
+    frame, usual, host, error = _framed(
+        (
+            take("eventSource", ...),
+            take("eventName", ...),
+            take("awsRegion", ...),
+            take("errorCode", ...),
+            take("eventVersion", ...),
+            take("eventType", ...),
+            take("eventCategory", ...),
+            take("readOnly", ...),
+            take("managementEvent", ...),
+            take("recipientAccountId", ...),
+        )
     )
-    # Only these types: 1 and True are one key of a dictionary and two JSON texts.
-    usual = _FRAME_TYPES.issuperset(map(type, frame))
-    if not usual:
-        frame = tuple([v if type(v) in _FRAME_TYPES else ... for v in frame])
+    if error is None and frame[5] == SIGN_IN and not record.succeeded:
+        error = "Failure"
     address = take("sourceIPAddress", ...)
     agent = take("userAgent", ...)
     if type(address) is not str or "\x00" in address:
@@ -98,27 +103,26 @@ def split(record: Record, canonical_record: bytes) -> Parts:
         if agent is not ...:
             rest["userAgent"] = agent
         agent = None
-    error = frame[3]
-    if type(error) is not str or not error:
-        error = "Failure" if frame[5] == SIGN_IN and not record.succeeded else None
-    elif "\x00" in error:
-        error = error.replace("\x00", "\ufffd")
     identity = take("userIdentity", None)
     if type(identity) is not dict:
         usual, identity = False, {}
     template, key, began = _split_identity(identity)
+    if named_by_uuid is None:
+        named_by_uuid = UUID.fullmatch(record.event_id) is not None
     if (
         not usual
+        or not named_by_uuid
         or not STAMP.fullmatch(take("eventTime"))
-        or not UUID.fullmatch(record.event_id)
         or take("eventID", None) != record.event_id
     ):
         return Parts(WHOLE, frame, template, key, began, address, agent, error, b"", canonical_record)
     layout, prefix = _take_request_id(rest)
-    tls = rest.get("tlsDetails")
-    if type(tls) is dict and (host := _usual_host(frame[0], frame[2])) is not None and tls.get(HOST) == host:
-        rest["tlsDetails"] = {name: value for name, value in tls.items() if name != HOST}
-        layout |= USUAL_HOST
+    if host is not None:
+        tls = rest.get("tlsDetails")
+        if type(tls) is dict and tls.get(HOST) == host:
+            rest["tlsDetails"] = tls = tls.copy()
+            del tls[HOST]
+            layout |= USUAL_HOST
     return Parts(layout, frame, template, key, began, address, agent, error, prefix, canonical(rest))
 
 
@@ -267,6 +271,45 @@ def _uuid(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+class _Framed(NamedTuple):
+    frame: FrameKey
+    usual: bool  # a split record may be named by it
+    host: str | None
+    error: str | None
+
+
+_FRAMES_MAX: Final = 16_384
+_frames: dict[FrameKey, _Framed] = {}
+
+
+def _framed(frame: FrameKey) -> _Framed:
+    """A frame and what follows from it, from memory as a rule.
+
+    1 and True are one key of a dictionary and two JSON texts. So only frames are remembered whose booleans are
+    where they belong, and there it is the very same value that must be found.
+    """
+    try:
+        known = _frames.get(frame)
+    except TypeError:  # a list or an object is where none belongs
+        known = None
+    if known is not None and known.frame[7] is frame[7] and known.frame[8] is frame[8]:
+        return known
+    usual = _FRAME_TYPES.issuperset(map(type, frame))
+    if not usual:
+        frame = tuple([value if type(value) in _FRAME_TYPES else ... for value in frame])
+    error = frame[3]
+    if type(error) is not str or not error:
+        error = None
+    elif "\x00" in error:
+        error = error.replace("\x00", "\ufffd")
+    made = _Framed(frame, usual, _usual_host(frame[0], frame[2]), error)
+    if usual and bool not in map(type, frame[:7] + frame[9:]) and str not in map(type, frame[7:9]):
+        if len(_frames) >= _FRAMES_MAX:
+            _frames.clear()
+        _frames[frame] = made
+    return made
+
+
 def _split_identity(identity: dict[str, Any]) -> tuple[bytes, str | None, int | None]:
     """A userIdentity without the access key id and the time at which the session began, and these two."""
     identity = identity.copy()
@@ -275,6 +318,8 @@ def _split_identity(identity: dict[str, Any]) -> tuple[bytes, str | None, int | 
         if key is not ...:
             identity["accessKeyId"] = key
         key = None
+    else:
+        key = intern(key)
     began = None
     context = identity.get("sessionContext")
     if type(context) is dict:
@@ -286,4 +331,10 @@ def _split_identity(identity: dict[str, Any]) -> tuple[bytes, str | None, int | 
                 attributes = attributes.copy()
                 del attributes["creationDate"]
                 identity["sessionContext"] = {**context, "attributes": attributes}
-    return canonical(identity), key, began
+    return _sorted(orjson.dumps(identity)), key, began
+
+
+@lru_cache(maxsize=16_384)
+def _sorted(text: bytes) -> bytes:
+    """The canonical bytes of a JSON text that comes again and again."""
+    return canonical(orjson.loads(text))

@@ -8,7 +8,7 @@ forgotten where that fails.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import chain
@@ -69,16 +69,16 @@ class Names:
                 self._forget_all()
             raise
 
-    def learn(self, connection: sa.Connection, batch: Sequence[Prepared]) -> None:
+    def learn(self, connection: sa.Connection, batch: Prepared) -> None:
         """See to it that everything in a batch has its number in `strings`, `frames` and `identities`."""
-        new_frames = {one.frame for one in batch} - self.frames.keys()
-        new_identities = {one.identity for one in batch} - self.identities.keys()
+        new_frames = set(batch.frame) - self.frames.keys()
+        new_identities = set(batch.identity) - self.identities.keys()
         for kind, texts in (
-            (Kind.KEY, {one.key for one in batch}),
-            (Kind.ADDRESS, {one.address for one in batch}),
-            (Kind.AGENT, {one.agent for one in batch}),
-            (Kind.ERROR, {one.error for one in batch}),
-            (Kind.RESOURCE, set(chain.from_iterable([one.resources for one in batch]))),
+            (Kind.KEY, set(batch.key)),
+            (Kind.ADDRESS, set(batch.address)),
+            (Kind.AGENT, set(batch.agent)),
+            (Kind.ERROR, set(batch.error)),
+            (Kind.RESOURCE, set(chain.from_iterable(batch.resources))),
             (Kind.ACTION, {_action_of(frame) for frame in new_frames}),
         ):
             missing = texts - self.strings[kind].keys()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from itertools import chain
+from sys import intern
+from typing import Any, NamedTuple
 
 from ledger.entry import SALT_BYTES, Draft, body_bytes
 from ledger.log.bodies import LAYOUT_BITS, UUID, Compression, FrameKey, split
@@ -13,69 +16,109 @@ from ledger.resources import resources_of
 
 
 class Prepared(NamedTuple):
-    """A draft made ready to be written: bytes, texts, numbers and tuples of them, nothing else."""
+    """Drafts made ready to be written: bytes, texts, numbers and tuples of them, nothing else.
 
-    account_id: str
-    time: int
-    event_head: int
-    event_tail: bytes
-    content: bytes  # SHA-256 of the canonical record: what tells a duplicate
-    salt: bytes
-    commitment: bytes
-    frame: FrameKey
-    identity: bytes
-    key: str | None
-    began: int | None
-    address: str | None
-    agent: str | None
-    error: str | None
-    coding: int
-    body: bytes
-    resources: Sequence[str]
-    origin: bytes
+    Each member is a column, with one value for each draft: so rows are put together, and messages to another
+    process read, in half the time.
+    """
+
+    account_id: Sequence[str]
+    time: Sequence[int]
+    event_head: Sequence[int]
+    event_tail: Sequence[bytes]
+    content: Sequence[bytes]  # SHA-256 of the canonical record: what tells a duplicate
+    salt: Sequence[bytes]
+    commitment: Sequence[bytes]
+    frame: Sequence[FrameKey]
+    identity: Sequence[bytes]
+    key: Sequence[str | None]
+    began: Sequence[int | None]
+    address: Sequence[str | None]
+    agent: Sequence[str | None]
+    error: Sequence[str | None]
+    coding: Sequence[int]
+    body: Sequence[bytes]
+    resources: Sequence[Sequence[str]]
+    origin: Sequence[bytes]
+
+    @property
+    def size(self) -> int:
+        """How many drafts these are."""
+        return len(self.time)
+
+    @property
+    def body_bytes(self) -> int:
+        return sum(map(len, self.body))
+
+    @staticmethod
+    def of(rows: Sequence[tuple[Any, ...]]) -> Prepared:
+        return Prepared._make(zip(*rows, strict=True) if rows else [()] * len(Prepared._fields))
+
+    @staticmethod
+    def joined(parts: Iterable[Prepared]) -> Prepared:
+        return Prepared._make(tuple(chain.from_iterable(columns)) for columns in zip(*parts, strict=True))
+
+    def part(self, start: int, stop: int | None) -> Prepared:
+        return Prepared._make(column[start:stop] for column in self)
+
+    def chosen(self, indexes: Sequence[int]) -> Prepared:
+        return Prepared._make([column[index] for index in indexes] for column in self)
 
 
-def prepare(drafts: Iterable[Draft], compression: Compression) -> list[Prepared]:
+def prepare(drafts: Sequence[Draft], compression: Compression) -> Prepared:
     """All that is to be done with a draft is done at once, while the processor has it at hand: half the time."""
     dictionary = compression.newest << LAYOUT_BITS
     compress = compression.compress
+    salts = os.urandom(SALT_BYTES * len(drafts))
     origin, origin_bytes = None, b""
-    prepared = []
-    for draft in drafts:
+    rows = []
+    for at, draft in zip(range(0, len(salts), SALT_BYTES), drafts, strict=True):
         record, canonical_record = draft.record, draft.canonical_record
         if draft.origin is not origin:
             origin = draft.origin
             origin_bytes = origin.to_bytes()
-        parts = split(record, canonical_record)
-        salt = os.urandom(SALT_BYTES)
-        prepared.append(
-            Prepared(
-                record.account_id,
+        event_head, event_tail, named_by_uuid = _event_number(record.event_id)
+        layout, frame, identity, key, began, address, agent, error, prefix, rest = split(
+            record, canonical_record, named_by_uuid=named_by_uuid
+        )
+        salt = salts[at : at + SALT_BYTES]
+        account_id = record.account_id
+        rows.append(
+            (
+                intern(account_id),
                 record.time,
-                *event_number(record.event_id),
+                event_head,
+                event_tail,
                 sha256(canonical_record).digest(),
                 salt,
                 sha256(salt + body_bytes(canonical_record, origin_bytes)).digest(),
-                parts.frame,
-                parts.identity,
-                parts.key,
-                parts.began,
-                parts.address,
-                parts.agent,
-                parts.error,
-                dictionary | parts.layout,
-                parts.prefix + compress(parts.rest),
-                resources_of(record.document, record.account_id),
+                frame,
+                identity,
+                key,
+                began,
+                address and intern(address),
+                agent and intern(agent),
+                error,
+                dictionary | layout,
+                prefix + compress(rest),
+                resources_of(record.document, account_id),
                 origin_bytes,
             )
         )
-    return prepared
+    return Prepared.of(rows)
 
 
 def event_number(event_id: str) -> tuple[int, bytes]:
     """An event id as 32 bits to index and 12 bytes more: the UUID itself, or a hash of an id that is none."""
-    if UUID.fullmatch(event_id):
-        raw = bytes.fromhex(event_id.replace("-", ""))
-    else:
-        raw = sha256(event_id.encode()).digest()[:16]
-    return int.from_bytes(raw[:4], "big", signed=True), raw[4:]
+    head, tail, _ = _event_number(event_id)
+    return head, tail
+
+
+_take_apart = struct.Struct(">i12s").unpack
+
+
+def _event_number(event_id: str) -> tuple[int, bytes, bool]:
+    is_uuid = UUID.fullmatch(event_id) is not None
+    raw = bytes.fromhex(event_id.replace("-", "")) if is_uuid else sha256(event_id.encode()).digest()[:16]
+    head, tail = _take_apart(raw)
+    return head, tail, is_uuid

@@ -8,10 +8,11 @@ writer from taking a place that is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from ledger.log.bodies import Compression, split
 from ledger.log.names import Names
 from ledger.log.preparation import Prepared, event_number, prepare
 from ledger.log.reading import Reader, everything
-from ledger.log.rows import Row, among, insert_rows
+from ledger.log.rows import among, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
 from ledger.record import canonical
 
@@ -77,26 +78,22 @@ class Log:
         self.train(drafts)
         return self.append_prepared(prepare(drafts, self._compression), head=head)
 
-    def append_prepared(self, prepared: Sequence[Prepared], *, head: int | None = None) -> Appended:
+    def append_prepared(self, prepared: Prepared, *, head: int | None = None) -> Appended:
         """As `append`, for drafts that were made ready elsewhere."""
-        by_account: dict[str, list[Prepared]] = {}
-        for one in prepared:
-            by_account.setdefault(one.account_id, []).append(one)
+        by_account = _by_account(prepared)
         if head is not None and len(by_account) != 1:
             raise ValueError(f"an expected head needs drafts of one account, not of {len(by_account)}")
         spans: dict[str, tuple[int, int]] = {}
-        duplicates = 0
         with self._transaction() as connection:
             for account_id in sorted(by_account):  # one order for all writers: no deadlock
                 account, size = self._take_head(connection, account_id)
                 if head is not None and size != head:
                     raise HeadMoved(account_id, head, size)
                 fresh = self._fresh(connection, account, by_account[account_id])
-                duplicates += len(by_account[account_id]) - len(fresh)
-                if fresh:
+                if fresh.size:
                     self._write(connection, account_id, account, size, fresh)
-                    spans[account_id] = (size, len(fresh))
-        return Appended(spans=spans, duplicates=duplicates)
+                    spans[account_id] = (size, fresh.size)
+        return Appended(spans=spans, duplicates=prepared.size - sum(count for _, count in spans.values()))
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -120,22 +117,25 @@ class Log:
             row = connection.execute(query).one()
         return row.id, row.size
 
-    def _fresh(self, connection: sa.Connection, account: int, batch: Sequence[Prepared]) -> list[Prepared]:
+    def _fresh(self, connection: sa.Connection, account: int, batch: Prepared) -> Prepared:
         """The drafts that are no duplicates, of the log or of one another."""
-        same_id = self._written(connection, account, batch)
+        ids = list(zip(batch.event_head, batch.event_tail, strict=True))
+        wanted = set(ids)
+        same_id = self._written(connection, account, wanted)
+        if not same_id and len(wanted) == len(ids):
+            return batch
         fresh = []
-        for one in batch:
-            contents = same_id.setdefault((one.event_head, one.event_tail), [])
-            if one.content not in contents:
-                contents.append(one.content)
-                fresh.append(one)
-        return fresh
+        for index, (event_id, content) in enumerate(zip(ids, batch.content, strict=True)):
+            contents = same_id.setdefault(event_id, [])
+            if content not in contents:
+                contents.append(content)
+                fresh.append(index)
+        return batch.chosen(fresh)
 
     def _written(
-        self, connection: sa.Connection, account: int, batch: Sequence[Prepared]
+        self, connection: sa.Connection, account: int, wanted: set[tuple[int, bytes]]
     ) -> dict[tuple[int, bytes], list[bytes]]:
-        """What the log has under the batch's event ids already: a digest of each record."""
-        wanted = {(one.event_head, one.event_tail) for one in batch}
+        """What the log has under these event ids already: a digest of each record."""
         # `+ 0` keeps the planner from walking the whole account instead of the index by event id.
         query = sa.select(entries.c.event_head, entries.c.event_tail, entries.c.position).where(
             entries.c.account + 0 == account,
@@ -158,63 +158,57 @@ class Log:
         account_id: str,
         account: int,
         size: int,
-        batch: Sequence[Prepared],
+        batch: Prepared,
     ) -> None:
+        """The rows are put together column by column: half the time."""
         now = int(self._clock() * 1000)
-        arrived_of = {
-            origin: self._arrival(connection, origin, now) for origin in {one.origin for one in batch}
-        }
         self._names.learn(connection, batch)
         known = self._names.strings
-        errors, keys = known[Kind.ERROR], known[Kind.KEY]
-        addresses, agents, resources = known[Kind.ADDRESS], known[Kind.AGENT], known[Kind.RESOURCE]
-        frame_of, identity_of = self._names.frames, self._names.identities
-        last = self._tails(connection, account, {identity_of[one.identity].principal for one in batch})
-        rows: list[Row] = []
-        named: list[Row] = []
-        for position, one in enumerate(batch, start=size):
-            frame, action = frame_of[one.frame]
-            identity, principal, pseudonym = identity_of[one.identity]
-            arrival, arrived = arrived_of[one.origin]
-            previous = last.get(principal)
-            last[principal] = position
-            # The bytes are Leaf.to_bytes'; a test holds the two together.
-            leaf = (
-                f'\0{{"account":"{account_id}","commitment":"{one.commitment.hex()}",'
-                f'"position":{position},"previous":{"null" if previous is None else previous},'
-                f'"principal":"{pseudonym.hex()}","recordedAt":{now}}}'
-            )
-            rows.append(
-                (
-                    account,
-                    position,
-                    one.time,
-                    one.event_head,
-                    one.event_tail,
-                    frame,
-                    action,
-                    errors[one.error],
-                    identity,
-                    principal,
-                    None if previous is None else position - previous,
-                    keys[one.key],
-                    one.began,
-                    addresses[one.address],
-                    agents[one.agent],
-                    arrival,
-                    now - arrived,
-                    one.coding,
-                    sha256(leaf.encode()).digest(),
-                    one.salt,
-                    one.body,
-                )
-            )
-            for resource in one.resources:
-                named.append((resources[resource], one.time, account, position))
-        insert_rows(connection, entries, rows)
+        arrived_of = {
+            origin: self._arrival(connection, origin, now) for origin in dict.fromkeys(batch.origin)
+        }
+        arrived, since = zip(*map(arrived_of.__getitem__, batch.origin), strict=True)
+        frame_ids, actions = zip(*map(self._names.frames.__getitem__, batch.frame), strict=True)
+        identity_ids, people, pseudonyms = zip(
+            *map(self._names.identities.__getitem__, batch.identity), strict=True
+        )
+        positions = range(size, size + batch.size)
+        last = self._tails(connection, account, set(people))
+        backs, leaves = _chained(account_id, now, positions, people, pseudonyms, batch.commitment, last)
+        rows = zip(
+            repeat(account),
+            positions,
+            batch.time,
+            batch.event_head,
+            batch.event_tail,
+            frame_ids,
+            actions,
+            map(known[Kind.ERROR].__getitem__, batch.error),
+            identity_ids,
+            people,
+            backs,
+            map(known[Kind.KEY].__getitem__, batch.key),
+            batch.began,
+            map(known[Kind.ADDRESS].__getitem__, batch.address),
+            map(known[Kind.AGENT].__getitem__, batch.agent),
+            arrived,
+            [now - moment for moment in since],
+            batch.coding,
+            leaves,
+            batch.salt,
+            batch.body,
+        )
+        resources = known[Kind.RESOURCE]
+        named = [
+            (resources[resource], moment, account, position)
+            for position, moment, mentioned in zip(positions, batch.time, batch.resources, strict=True)
+            for resource in mentioned
+        ]
+        named.sort()  # in the order of the table, which is that of its key
+        insert_rows(connection, entries, list(rows))
         insert_rows(connection, mentions, named)
         self._move_tails(connection, account, last)
-        connection.execute(sa.update(accounts).where(accounts.c.id == account).values(size=size + len(batch)))
+        connection.execute(sa.update(accounts).where(accounts.c.id == account).values(size=size + batch.size))
 
     def _arrival(self, connection: sa.Connection, origin: bytes, now: int) -> tuple[int, int]:
         """The number and the time of the arrival that entries of this origin count from."""
@@ -247,7 +241,7 @@ class Log:
             ],
         )
 
-    def prepare(self, drafts: Sequence[Draft]) -> list[Prepared]:
+    def prepare(self, drafts: Sequence[Draft]) -> Prepared:
         """Make drafts ready for `append_prepared`."""
         return prepare(drafts, self._compression)
 
@@ -366,6 +360,46 @@ class Log:
             entries.c.account == account, among(connection, entries.c.position, positions)
         )
         return self._reader.entries(connection, query)
+
+
+def _by_account(prepared: Prepared) -> dict[str, Prepared]:
+    indexes: dict[str, list[int]] = {account_id: [] for account_id in prepared.account_id}
+    if len(indexes) == 1:
+        return dict.fromkeys(indexes, prepared)
+    for index, account_id in enumerate(prepared.account_id):
+        indexes[account_id].append(index)
+    return {account_id: prepared.chosen(chosen) for account_id, chosen in indexes.items()}
+
+
+def _chained(
+    account_id: str,
+    now: int,
+    positions: Iterable[int],
+    people: Sequence[int],
+    pseudonyms: Sequence[bytes],
+    commitments: Sequence[bytes],
+    last: dict[int, int],
+) -> tuple[list[int | None], list[bytes]]:
+    """How far back each principal's previous entry is, and the leaf hashes; `last` is moved on.
+
+    The bytes are Leaf.to_bytes'; a test holds the two together.
+    """
+    backs: list[int | None] = []
+    leaves = []
+    begin = f'\0{{"account":"{account_id}","commitment":"'
+    end = f'","recordedAt":{now}}}'
+    for position, person, pseudonym, commitment in zip(
+        positions, people, pseudonyms, commitments, strict=True
+    ):
+        previous = last.get(person)
+        last[person] = position
+        backs.append(None if previous is None else position - previous)
+        leaf = (
+            f'{begin}{commitment.hex()}","position":{position},"previous":'
+            f'{"null" if previous is None else previous},"principal":"{pseudonym.hex()}{end}'
+        )
+        leaves.append(sha256(leaf.encode()).digest())
+    return backs, leaves
 
 
 def _upsert(connection: sa.Connection, table: sa.Table) -> Any:

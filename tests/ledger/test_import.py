@@ -334,7 +334,7 @@ def test_a_file_that_vanishes_is_a_reject(tmp_path: Path, log: Log) -> None:
     (folder / "0001.json.gz").unlink()
     with Workers(1, {}) as team:
         outcomes = [list(outcomes) for _, outcomes in team.read(found)]
-    assert [type(one[0]).__name__ for one in outcomes] == ["list", "Reject", "list"]
+    assert [type(one[0]).__name__ for one in outcomes] == ["Prepared", "Reject", "Prepared"]
 
 
 @pytest.mark.slow
