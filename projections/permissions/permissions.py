@@ -10,9 +10,15 @@ from collections.abc import Mapping
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from projections.permissions.accounts import PastAccounts
+from projections.permissions.courses import Courses
+from projections.permissions.deeds import Deeds
 from projections.permissions.explaining import explain, told_explanation
+from projections.permissions.first_able import administration, first_able
+from projections.permissions.following import Following
 from projections.permissions.naming import Naming
 from projections.permissions.telling import Answer, Teller
+from projections.permissions.turning import Asked
+from projections.permissions.who_could import Within, the_account, who_could
 from projections.sessions import Sessions
 
 
@@ -24,6 +30,8 @@ class Permissions:
         self.past = PastAccounts(log)
         self.naming = Naming(self.past, sessions)
         self.entitlements = Entitlements()
+        self.deeds = Deeds(log)
+        self.following = Following(self.past, sessions)
 
     def explain(
         self,
@@ -39,3 +47,40 @@ class Permissions:
         found = self.naming.principal(principal, at, account)
         judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
         return told_explanation(Teller(self.log), found, judgement, action, resource, at)
+
+    def who_can(
+        self,
+        action: str,
+        resource: str,
+        *,
+        at: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        context: Mapping[str, tuple[str, ...]],
+        account: str | None = None,
+    ) -> Answer:
+        """Who could at a second, or over an interval; without its ends the time of which the account's log tells."""
+        account_id = the_account(self.past, account, resource)
+        within = Within.of(at) if at is not None else self._within(account_id, since, until)
+        return who_could(
+            self.past, self.entitlements, self.deeds, account_id, action, resource, context, within
+        )
+
+    def _within(self, account_id: str, since: int | None, until: int | None) -> Within:
+        first, last = Courses(self.past).extent(account_id)
+        return Within(first if since is None else since, last + 1 if until is None else until)
+
+    def first_able(
+        self,
+        principal: str,
+        action: str | None,
+        resource: str | None,
+        *,
+        context: Mapping[str, tuple[str, ...]],
+        account: str | None = None,
+    ) -> Answer:
+        """When the principal became able to do it, and no longer; without an action, when it was an administrator."""
+        followed = self.following.follow(principal, account)
+        asked = administration(context) if action is None else Asked((action,), resource, context)
+        until = Courses(self.past).extent(followed.account_id)[1] + 1
+        return first_able(self.past, self.entitlements, self.following, followed, asked, until)
