@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api import permission_reads_over_time
 from api.admission import Admission
 from api.problems import tell_problems
 from api.reads import router
@@ -30,6 +31,7 @@ def make_app(investigation: Investigation, *, token: str) -> FastAPI:
     )
     app.state.investigation = investigation
     app.include_router(router)
+    app.include_router(permission_reads_over_time.router)
     tell_problems(app)
     app.add_middleware(Admission, token=token)
 

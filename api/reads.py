@@ -37,7 +37,7 @@ def _investigation(request: Request) -> Investigation:
 Ledger = Annotated[Investigation, Depends(_investigation)]
 
 
-def _told(answer: Any) -> Response:
+def told(answer: Any) -> Response:
     """Straight to bytes: what the ledger told is what is sent, and is not checked again."""
     return Response(orjson.dumps(answer), media_type="application/json")
 
@@ -49,13 +49,13 @@ def _document(model: Any) -> dict[int | str, dict[str, Any]]:
 @router.get("/events", responses=_document(EventsPage))
 def read_events(asked: Annotated[ask.EventsQuestion, Query()], ledger: Ledger) -> Response:
     """Calls, by any combination of filters."""
-    return _told(ledger.events(question(**asked.words())))
+    return told(ledger.events(question(**asked.words())))
 
 
 @router.get("/events/{id}", responses=_document(EventAnswer))
 def read_event(id: str, asked: Annotated[ask.Nothing, Query()], ledger: Ledger) -> Response:
     """One event whole, by its id or as ACCOUNT:POSITION: who, back to the human, and what it changed."""
-    return _told(ledger.event(check_words("id", id)))
+    return told(ledger.event(check_words("id", id)))
 
 
 @router.get("/activity/{principal:path}", responses=_document(ActivityPage))
@@ -66,7 +66,7 @@ def read_activity(
     words = asked.words()
     checked = question(principal=principal, **words | {"order": "newest"})
     words["since"], words["until"] = checked.since, checked.until
-    return _told(ledger.activity(principal, **words))
+    return told(ledger.activity(principal, **words))
 
 
 @router.get("/state", responses=_document(StateAnswer))
@@ -80,7 +80,7 @@ def read_state(asked: Annotated[ask.StateQuestion, Query()], ledger: Ledger) -> 
         raise BadFilter(missing, "kind and name go together")
     if asked.kind is None or asked.name is None:
         return Response(ledger.state_bytes(asked.account, at), media_type="application/json")
-    return _told(ledger.state(asked.account, at, asked.kind, check_words("name", asked.name)))
+    return told(ledger.state(asked.account, at, asked.kind, check_words("name", asked.name)))
 
 
 @router.get("/diff", responses=_document(list[DifferenceLine]))
@@ -89,7 +89,7 @@ def read_diff(asked: Annotated[ask.DiffQuestion, Query()], ledger: Ledger) -> Re
     begin, end = moments(asked.since, asked.until)
     if asked.account is not None:
         check_account(asked.account)
-    return _told(ledger.diff(asked.account, begin, end))
+    return told(ledger.diff(asked.account, begin, end))
 
 
 @router.get("/history/{kind}/{name:path}", responses=_document(list[HistoryAnswer]))
@@ -97,21 +97,21 @@ def read_history(kind: str, name: str, asked: Annotated[ask.OfAccount, Query()],
     """Every version of an entity, and the entry that made it; several entities may have had one name."""
     if asked.account is not None:
         check_account(asked.account)
-    return _told(ledger.history(asked.account, kind, check_words("name", name)))
+    return told(ledger.history(asked.account, kind, check_words("name", name)))
 
 
 @router.get("/keys/{id}", responses=_document(KeyAnswer))
 def read_key(id: str, asked: Annotated[ask.KeyQuestion, Query()], ledger: Ledger) -> Response:
     """All about an access key: owner, status, use, addresses, denied calls, sessions, what it created."""
     since = None if asked.since is None else moment("since", asked.since)
-    return _told(ledger.key(check_words("id", id), since=since))
+    return told(ledger.key(check_words("id", id), since=since))
 
 
 @router.get("/lineage/{name:path}", responses=_document(LineageAnswer))
 def read_lineage(name: str, asked: Annotated[ask.LineageQuestion, Query()], ledger: Ledger) -> Response:
     """Everything that an entity, key or session created or changed, what those created, what still exists."""
     begin, end = interval(asked.since, asked.until)
-    return _told(ledger.lineage(check_words("name", name), since=begin, until=end))
+    return told(ledger.lineage(check_words("name", name), since=begin, until=end))
 
 
 @router.get("/findings", responses=_document(list[Finding]))
@@ -120,7 +120,7 @@ def read_findings(asked: Annotated[ask.FindingsQuestion, Query()], ledger: Ledge
     begin, end = interval(asked.since, asked.until)
     if asked.account is not None:
         check_account(asked.account)
-    return _told(ledger.findings(asked.kind, account=asked.account, since=begin, until=end))
+    return told(ledger.findings(asked.kind, account=asked.account, since=begin, until=end))
 
 
 @router.get("/principals", responses=_document(list[PrincipalLine]))
@@ -128,10 +128,10 @@ def read_principals(asked: Annotated[ask.OfAccount, Query()], ledger: Ledger) ->
     """Who has called: users, roles, services, other accounts."""
     if asked.account is not None:
         check_account(asked.account)
-    return _told(ledger.principals(asked.account))
+    return told(ledger.principals(asked.account))
 
 
 @router.get("/accounts", responses=_document(list[AccountLine]))
 def read_accounts(asked: Annotated[ask.Nothing, Query()], ledger: Ledger) -> Response:
     """The accounts that the ledger holds."""
-    return _told(ledger.accounts())
+    return told(ledger.accounts())

@@ -264,6 +264,21 @@ class Investigation:
             principal, action, resource, context=context, account=self._account_if(account)
         )
 
+    def exposure(
+        self,
+        principal: str,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        pattern: str = "*",
+        account: str | None = None,
+    ) -> Answer:
+        """What a principal, or the owner of a key, could do, interval by interval; and what was done."""
+        self.runner.catch_up()
+        return self.permissions.exposure(
+            principal, since=since, until=until, pattern=pattern, account=self._account_if(account)
+        )
+
     # -- the ledger ---------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Answer]:

@@ -30,19 +30,27 @@ CHANGES = {
     "inForce": "{about} of {name} in force",
     "changedByAWS": "AWS put {about} of {name} in force",
     "time": "a time that a condition names",
-    "keyStatus": "{name} {about}",
+    "keyStatus": "{name} is {about}",
 }
 CHANGES_MAX = 3
+LISTED_MAX = 4
+DAY = len("2026-03-17")  # told once, where all is of one day
 
 
 def who_can(told: Told, *, single: bool) -> Iterator[RenderableType]:
     when = f"at {clock(told['from'])}" if single else f"{clock(told['from'])} to {clock(told['to'])}"
     yield cell(f"{told['action']} on {told['resource']}, account {told['account']}, {when}", "bold")
+    day = clock(told["from"])[:DAY]
+    alike = all(clock(one["to"])[:DAY] == day for row in told["principals"] for one in row["intervals"])
     columns = ("could", "calls", "by") if single else ("could", "from", "until", "calls", "by")
     made = table("who", *columns, fold=("by",))
     for row in told["principals"]:
         for one in row["intervals"]:
-            times = () if single else (clock(one["from"]), clock(one["to"]))
+            times = (
+                ()
+                if single
+                else tuple(clock(one[end])[DAY if alike else 0 :].strip() for end in ("from", "to"))
+            )
             made.add_row(
                 cell(_who(row)),
                 cell(one["able"], ABLE[one["able"]]),
@@ -142,3 +150,67 @@ def first_able(told: Told, *, admin: bool) -> Iterator[RenderableType]:
 def _unknown(unknown: Iterable[Told]) -> Iterator[RenderableType]:
     for one in unknown:
         yield cell(f"not known: {UNKNOWN[one['kind']].format(one['about'])}", "yellow")
+
+
+def exposure(told: Told) -> Iterator[RenderableType]:
+    """Each segment: what opened it, what came and went of the statements, and the calls made under them."""
+    key = f" by {told['accessKey']}" if told["accessKey"] else ""
+    yield cell(
+        f"{short(told['principal'])}{key}, account {told['account']}, actions {told['action']}", "bold"
+    )
+    before: dict[str, None] = {}
+    for number, one in enumerate(told["segments"]):
+        status = "" if one["keyStatus"] is None else f"  key {one['keyStatus']}"
+        yield ""
+        yield cell(f"{clock(one['from'])} to {clock(one['to'])}{status}", "bold")
+        if one["opened"] is not None:
+            yield cell(f"  {cause_told(one['opened'])}")
+        now = dict.fromkeys(_in_force(statement) for statement in one["statements"])
+        if not one["exists"]:
+            yield cell("  nobody of that name")
+        elif not now and not before:
+            yield cell("  no statement is about these actions")
+        for line in now:
+            if line not in before:
+                yield cell(f"  {'+' if number else ' '} {line}", "yellow" if number else "")
+        for line in before:
+            if line not in now:
+                yield cell(f"  - {line}", "green")
+        yield from _calls("calls", one["calls"])
+        if one.get("sessionCalls"):
+            yield from _calls("by sessions it opened", one["sessionCalls"])
+        if one["bounded"] and all(statement["layer"] != "boundary" for statement in one["statements"]):
+            yield cell("  a boundary allows none of these actions")
+        yield from _unknown(one["unknown"])
+        before = now
+
+
+def _in_force(statement: Told) -> str:
+    """`Allow s3:GetObject, s3:PutObject on * if …  (LarkspurDeploy v7, State)`."""
+    words = statement["statement"]
+    what = _listed(words["Action"]) if "Action" in words else f"all but {_listed(words.get('NotAction'))}"
+    where = (
+        f"all but {_listed(words['NotResource'])}"
+        if "NotResource" in words
+        else _listed(words.get("Resource"))
+    )
+    condition = " on a condition" if words.get("Condition") else ""
+    version = f" {statement['version']}" if statement["version"] else ""
+    bounds = " at most" if statement["layer"] == "boundary" else ""
+    name = short(statement["policyArn"]) if bounds else statement["policy"]
+    return f"{statement['effect']}{bounds} {what} on {where}{condition}  ({name}{version})"
+
+
+def _listed(values: Any) -> str:
+    found = [plain(one) for one in (values if isinstance(values, list) else [values])]
+    more = f" and {len(found) - LISTED_MAX} more" if len(found) > LISTED_MAX else ""
+    return ", ".join(found[:LISTED_MAX]) + more
+
+
+def _calls(title: str, calls: Iterable[Told]) -> Iterator[RenderableType]:
+    found = list(calls)
+    count, denied = sum(one["count"] for one in found), sum(one["denied"] for one in found)
+    told = ", ".join(f"{one['action']} {one['count']}" for one in found[:LISTED_MAX])
+    more = f", {len(found) - LISTED_MAX} other actions" if len(found) > LISTED_MAX else ""
+    refused = f", of which {denied} denied" if denied else ""
+    yield cell(f"  {title}: {count}{refused}{': ' if told else ''}{told}{more}")

@@ -1,4 +1,4 @@
-"""`who-can`, `first-able`: permission as it changes over time."""
+"""`who-can`, `first-able`, `exposure`: permission as it changes over time."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ Until = Annotated[str | None, typer.Option("--to", "--until", help=UNTIL, metava
 def add_to(app: typer.Typer) -> None:
     app.command(name="who-can")(who_can)
     app.command(name="first-able")(first_able)
+    app.command()(exposure)
 
 
 def who_can(
@@ -91,3 +92,38 @@ def first_able(
         print_ndjson(found["turns"])
     elif not answer(format, found):
         show(*permission_time_tables.first_able(found, admin=admin))
+
+
+def exposure(
+    context: typer.Context,
+    principal: Annotated[
+        str, typer.Argument(metavar="KEY|PRINCIPAL", help="An access key; a name, ARN or unique id.")
+    ],
+    since: Since = None,
+    until: Until = None,
+    action: Annotated[
+        str, typer.Option("--action", metavar="PATTERN", help="Only what is about these: iam:*.")
+    ] = "*",
+    account: Account = None,
+    format: Formatted = Format.table,
+) -> None:
+    """Lay what was done over what was possible, interval by interval."""
+    from api.asking import check_account, check_words, interval
+
+    begin, end = interval(since, until)
+    if begin is not None and begin == end:
+        raise Failed("the interval is empty: --from and --to are the same")
+    if account is not None:
+        check_account(account)
+    with investigation(context) as ledger:
+        found = ledger.exposure(
+            check_words("principal", principal),
+            since=begin,
+            until=end,
+            pattern=check_words("action", action),
+            account=account,
+        )
+    if format is Format.ndjson:
+        print_ndjson(found["segments"])
+    elif not answer(format, found):
+        show(*permission_time_tables.exposure(found))

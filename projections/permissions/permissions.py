@@ -13,11 +13,13 @@ from projections.permissions.accounts import PastAccounts
 from projections.permissions.courses import Courses
 from projections.permissions.deeds import Deeds
 from projections.permissions.explaining import explain, told_explanation
+from projections.permissions.exposure import exposure
 from projections.permissions.first_able import administration, first_able
 from projections.permissions.following import Following
 from projections.permissions.naming import Naming
 from projections.permissions.telling import Answer, Teller
 from projections.permissions.turning import Asked
+from projections.permissions.used import Used
 from projections.permissions.who_could import Within, the_account, who_could
 from projections.sessions import Sessions
 
@@ -31,6 +33,7 @@ class Permissions:
         self.naming = Naming(self.past, sessions)
         self.entitlements = Entitlements()
         self.deeds = Deeds(log)
+        self.used = Used(log, sessions)
         self.following = Following(self.past, sessions)
 
     def explain(
@@ -84,3 +87,17 @@ class Permissions:
         asked = administration(context) if action is None else Asked((action,), resource, context)
         until = Courses(self.past).extent(followed.account_id)[1] + 1
         return first_able(self.past, self.entitlements, self.following, followed, asked, until)
+
+    def exposure(
+        self,
+        principal: str,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        pattern: str = "*",
+        account: str | None = None,
+    ) -> Answer:
+        """What a principal, or the owner of a key, could do, interval by interval; and what was done."""
+        followed = self.following.follow(principal, account)
+        within = self._within(followed.account_id, since, until)
+        return exposure(self.log, self.entitlements, self.following, followed, self.used, pattern, within)
