@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,14 @@ from hypothesis import strategies as st
 from ledger.account.managed_policies import versions
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
+from ledger.policy.entitlements import entitlement
+from ledger.policy.patterns import compiled, glob_source
 from ledger.record import format_time, parse_time, read_record
 from projections.investigation import Investigation
 from projections.permissions.explaining import explain
+from projections.permissions.exposure import overlap
+from projections.permissions.naming import account_of
+from projections.permissions.permissions import Permissions
 from projections.permissions.turning import Able, able_by
 from projections.vocabulary import UnknownName
 from tests.ledger.told import (
@@ -35,6 +40,7 @@ from tests.ledger.told import (
 )
 
 SECONDS = 12
+BEFORE = NOON - 5  # earlier than anything that is told
 BUCKET = "arn:aws:s3:::ledger/book"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
@@ -231,15 +237,15 @@ def test_the_turns_of_one_principal_are_those_of_a_question_at_every_second(
 ) -> None:
     with ledger(records) as asked:
         for action, resource in QUESTIONS:
-            by_second = told_by_seconds(asked, action, resource, NOON - 1, NOON + SECONDS)
+            by_second = told_by_seconds(asked, action, resource, BEFORE, NOON + SECONDS)
             try:
                 told = asked.first_able("alice", action, resource, context={}, account=ACCOUNT)
             except UnknownName:
                 assert not any(arn == ALICE for arn, _ in by_second)
                 continue
             until = parse_time(told["until"])
-            able = {at: by_second.get((ALICE, at), "no") for at in range(NOON - 1, until)}
-            expected = [(at, able[at]) for at in range(NOON, until) if able[at] != able[at - 1]]
+            able = {at: by_second.get((ALICE, at), "no") for at in range(BEFORE, until)}
+            expected = [(at, able[at]) for at in range(BEFORE + 1, until) if able[at] != able[at - 1]]
             assert [(parse_time(turn["time"]), turn["able"]) for turn in told["turns"]] == expected
 
 
@@ -392,3 +398,66 @@ def actions_of(document: Any) -> set[str]:
         actions = statement["Action"]
         found.update(actions if isinstance(actions, list) else [actions])
     return {action for action in found if "*" not in action}
+
+
+@settings(max_examples=20)
+@given(records=HISTORIES, since=st.integers(-1, SECONDS // 2))
+def test_the_statements_of_an_exposure_are_those_in_force_at_every_second(
+    records: list[dict[str, Any]], since: int
+) -> None:
+    begin, end = NOON + since, NOON + SECONDS + 2
+    with ledger(records) as asked:
+        permissions = asked.permissions
+        try:
+            told = asked.exposure("alice", since=begin, until=end, account=ACCOUNT)
+        except UnknownName:
+            return
+        segments = told["segments"]
+        assert (parse_time(segments[0]["from"]), parse_time(segments[-1]["to"])) == (begin, end)
+        for one, following in pairwise(segments):
+            assert one["to"] == following["from"] == following["opened"]["eventTime"]
+            assert shown(one) != shown(following), "equal neighbours are one"
+        for at in range(begin, end):
+            (one,) = (one for one in segments if parse_time(one["from"]) <= at < parse_time(one["to"]))
+            assert shown(one) == in_force(permissions, at), at
+
+
+def shown(segment: dict[str, Any]) -> Any:
+    statements = [
+        (one["layer"], one["policyArn"] or one["policy"], one["version"], one["index"])
+        for one in segment["statements"]
+    ]
+    texts = [json.dumps(one["statement"], sort_keys=True) for one in segment["statements"]]
+    unknown = [(one["kind"], one["about"]) for one in segment["unknown"]]
+    return segment["exists"], segment["bounded"], statements, texts, unknown
+
+
+def in_force(permissions: Permissions, at: int) -> Any:
+    """What the account of that second says, read by itself."""
+    try:
+        principal = permissions.naming.principal(ALICE, at, ACCOUNT)
+    except UnknownName:
+        return False, False, [], [], []
+    account = account_of(permissions.past, principal, at)
+    assert principal.entity is not None
+    found = entitlement(account, principal.entity, at)
+    statements, texts = [], []
+    for policies in (found.identity, found.boundary):
+        for policy, source in policies.entries if policies is not None else ():
+            told = policy.document["Statement"]
+            for index, one in enumerate(told if isinstance(told, list) else [told]):
+                statements.append((str(source.layer), source.arn or source.name, source.version, index))
+                words = {name: value for name, value in one.items() if name not in ("Sid", "Effect")}
+                texts.append(json.dumps(words, sort_keys=True))
+    unknown = [(str(one.kind), one.about) for one in found.unknown]
+    return True, found.boundary is not None, statements, texts, unknown
+
+
+PATTERNS = st.text("ab*?", max_size=4)
+
+
+@given(one=PATTERNS, other=PATTERNS)
+def test_two_patterns_overlap_where_some_text_is_like_both(one: str, other: str) -> None:
+    texts = ("".join(letters) for size in range(7) for letters in product("ab", repeat=size))
+    tests = [compiled(glob_source([pattern])).fullmatch for pattern in (one, other)]
+    assert overlap(one, other) == any(all(test(text) for test in tests) for text in texts)
