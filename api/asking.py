@@ -97,6 +97,27 @@ def context_keys(told: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def the_resource(text: str) -> str:
+    """A resource as policies name it: an ARN, in which wildcards stand for themselves, or `*`."""
+    check_words("resource", text)
+    if text != "*" and not (text.startswith("arn:") and text.count(":") >= 5):
+        raise BadFilter("resource", f"{text[:60]!r} is neither an ARN, like arn:aws:s3:::bucket/key, nor *")
+    return text
+
+
+def when(at: str | None, since: str | None, until: str | None, *, now: int) -> dict[str, int | None]:
+    """A second (`now`, where no time is told), or an interval, of which an end may be left out."""
+    if since is None and until is None:
+        return {"at": now if at is None else moment("at", at)}
+    if at is not None:
+        other = "from" if since is not None else "to"
+        raise BadFilter("at", f"a time and an interval ({other}) exclude each other")
+    begin, end = interval(since, until)
+    if begin is not None and begin == end:
+        raise BadFilter("to", f"{until} is where the interval begins; for one time there is at")
+    return {"since": begin, "until": end}
+
+
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()

@@ -263,6 +263,59 @@ class Investigation:
         self.runner.catch_up()
         return self.permissions.decisions(self.entries.every(question), agreements)
 
+    def who_can(
+        self,
+        action: str,
+        resource: str,
+        *,
+        at: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        context: Mapping[str, tuple[str, ...]],
+        account: str | None = None,
+    ) -> Answer:
+        """Who could do it at a second or over an interval, by what, and whether they did."""
+        self.runner.catch_up()
+        return self.permissions.who_can(
+            action,
+            resource,
+            at=at,
+            since=since,
+            until=until,
+            context=context,
+            account=self._account_if(account),
+        )
+
+    def first_able(
+        self,
+        principal: str,
+        action: str | None,
+        resource: str | None,
+        *,
+        context: Mapping[str, tuple[str, ...]],
+        account: str | None = None,
+    ) -> Answer:
+        """When a principal became able to do it (without an action: to do everything), and every turn since."""
+        self.runner.catch_up()
+        return self.permissions.first_able(
+            principal, action, resource, context=context, account=self._account_if(account)
+        )
+
+    def exposure(
+        self,
+        principal: str,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        pattern: str = "*",
+        account: str | None = None,
+    ) -> Answer:
+        """What a principal, or the owner of a key, could do, interval by interval; and what was done."""
+        self.runner.catch_up()
+        return self.permissions.exposure(
+            principal, since=since, until=until, pattern=pattern, account=self._account_if(account)
+        )
+
     # -- the ledger ---------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Answer]:

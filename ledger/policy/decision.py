@@ -126,7 +126,7 @@ class Decision(NamedTuple):
     `missing` names, for an implicit denial, each layer that had to allow and did not: `identity`, `boundary`,
     `session`, `resource`, `trust`, `scp:0` … `unknown` is empty where nothing that was not told could have changed
     the verdict; the verdict then takes what was not told for absent. `possible` are statements that may have
-    matched besides.
+    matched besides. `might_allow`: it is no, and what was not told could have made it yes.
     """
 
     verdict: Verdict
@@ -134,6 +134,7 @@ class Decision(NamedTuple):
     missing: tuple[str, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     possible: tuple[Match, ...] = ()
+    might_allow: bool = False
 
     @property
     def allowed(self) -> bool:

@@ -235,6 +235,7 @@ def _evaluate_partly(request: Request, policies: Policies) -> Decision:
         missing,
         () if certain else tuple(sorted(frozenset().union(*doubts.about.values()))),
         tuple(match for match in doubts.matches if id(match) not in said_of),
+        verdict is not Verdict.ALLOWED and Verdict.ALLOWED in outcomes,
     )
 
 

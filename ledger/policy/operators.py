@@ -110,7 +110,7 @@ def _number(text: str) -> float | None:
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
-def _seconds(text: str) -> float | None:
+def seconds_of(text: str) -> float | None:
     """Seconds since 1970 of epoch seconds, or of an ISO 8601 date or time; UTC where no zone is told.
 
     Of a month (the form YYYY-MM of W3C's profile of ISO 8601) the beginning is meant.
@@ -174,14 +174,14 @@ def _operators() -> dict[str, Operator]:
         ("ArnEquals", "ArnNotEquals", _arn_like, True),
         ("ArnLike", "ArnNotLike", _arn_like, True),
         ("NumericEquals", "NumericNotEquals", _compared(_number, operator.eq, "number"), False),
-        ("DateEquals", "DateNotEquals", _compared(_seconds, operator.eq, "date"), False),
+        ("DateEquals", "DateNotEquals", _compared(seconds_of, operator.eq, "date"), False),
         ("IpAddress", "NotIpAddress", _within, False),
     ):
         found[name] = Operator(tests, textual=textual)
         found[negated_name] = Operator(tests, negated=True, textual=textual)
     for ending, holds in _COMPARISONS.items():
         found[f"Numeric{ending}"] = Operator(_compared(_number, holds, "number"))
-        found[f"Date{ending}"] = Operator(_compared(_seconds, holds, "date"))
+        found[f"Date{ending}"] = Operator(_compared(seconds_of, holds, "date"))
     found["Bool"] = Operator(_true_or_false)
     found["BinaryEquals"] = Operator(_binary_equal)
     return found
