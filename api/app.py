@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.admission import Admission
+from api.permission_reads_access import router as access_router
 from api.problems import tell_problems
 from api.reads import router
 from api.version import product_version
@@ -30,6 +31,7 @@ def make_app(investigation: Investigation, *, token: str) -> FastAPI:
     )
     app.state.investigation = investigation
     app.include_router(router)
+    app.include_router(access_router)
     tell_problems(app)
     app.add_middleware(Admission, token=token)
 

@@ -52,7 +52,7 @@ class Naming:
         for kind in kinds:
             account = self._past.about(account_id, [(kind, named)], Moment(at))
             if (found := holder_of(account, (kind, named))) is not None:
-                return _principal(found, account_id)
+                return principal_of(found, account_id)
         if named == "root":
             return self._by_arn(f"arn:aws:iam::{account_id}:root", at)
         raise UnknownName(f"account {account_id} had no user and no role {named!r} at {format_time(at)}")
@@ -76,7 +76,7 @@ class Naming:
         if caller.kind is CallerKind.ROLE_SESSION and caller.arn != caller.role_arn:
             caller = caller_of(arn, found.arn, found.id)
             return Principal(caller, (holder[0], found.id), account.id, found)
-        return _principal(found, account.id)
+        return principal_of(found, account.id)
 
     def _by_key(self, key: str, at: int) -> Principal:
         """Whose key it is: of a session whom it acts as, of a lasting one its owner."""
@@ -87,13 +87,13 @@ class Naming:
             account = self._past.whole(account_id, at)
             owner = account.key_owner(key)
             if isinstance(owner, User):
-                return _principal(owner, account_id)
+                return principal_of(owner, account_id)
             if owner is not None:
                 return self._by_arn(f"arn:aws:iam::{account_id}:root", at)
         raise UnknownName(f"nobody had the access key {key!r} at {format_time(at)}")
 
 
-def _principal(found: User | Role, account_id: str) -> Principal:
+def principal_of(found: User | Role, account_id: str) -> Principal:
     """A user, or some session of a role."""
     if isinstance(found, User):
         caller = caller_of(found.arn, None, found.id)

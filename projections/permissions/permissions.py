@@ -9,11 +9,21 @@ from collections.abc import Mapping
 
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
+from ledger.record import format_time
+from projections.history import History
+from projections.permissions.access import access, told_access
 from projections.permissions.accounts import PastAccounts
+from projections.permissions.admissions import profile_changes, trust_changes
+from projections.permissions.causes import Causes
+from projections.permissions.changes import changed, told_change, told_comparison
+from projections.permissions.comparing import compare
 from projections.permissions.explaining import explain, told_explanation
 from projections.permissions.naming import Naming
-from projections.permissions.telling import Answer, Teller
+from projections.permissions.reached import Roles
+from projections.permissions.standing import Standing, WholeWorld, session_by_key
+from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 from projections.sessions import Sessions
+from projections.vocabulary import BadFilter, UnknownName
 
 
 class Permissions:
@@ -22,6 +32,7 @@ class Permissions:
     def __init__(self, log: Log, sessions: Sessions) -> None:
         self.log = log
         self.past = PastAccounts(log)
+        self.sessions = sessions
         self.naming = Naming(self.past, sessions)
         self.entitlements = Entitlements()
 
@@ -39,3 +50,84 @@ class Permissions:
         found = self.naming.principal(principal, at, account)
         judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
         return told_explanation(Teller(self.log), found, judgement, action, resource, at)
+
+    def access(self, principal: str, *, at: int, account: str | None = None) -> Answer:
+        """Everything that the principal could have done then, in order of risk, and the roles it could have reached."""
+        standing = self._standing(principal, at, account)
+        roles = Roles(standing.world)
+        return told_access(Teller(self.log), access(standing, roles), roles)
+
+    def differences(
+        self, account_id: str, since: int, until: int, *, principal: str | None = None
+    ) -> list[Answer]:
+        """What the account's principals may do at `until` and could not at `since`, and the reverse; whom roles let in."""
+        before, after = (WholeWorld(self.past, self.entitlements, at) for at in (since, until))
+        roles_before, roles_after = Roles(before), Roles(after)
+        teller = Teller(self.log)
+        causes = Causes(History(self.log), teller, account_id, since, until)
+        only = None if principal is None else self._at_either(principal, account_id, since, until)
+        return [
+            *(
+                told_change(teller, causes, one, roles_before, roles_after)
+                for one in changed(before, after, account_id, only=only)
+            ),
+            *trust_changes(teller, causes, roles_before, roles_after, account_id, only=only),
+            *profile_changes(causes, roles_before, roles_after, account_id, only=only),
+        ]
+
+    def _at_either(self, principal: str, account_id: str, since: int, until: int) -> str:
+        """The unique id of a user or role that was there at the later time, or at the earlier."""
+        try:
+            found = self.naming.principal(principal, until, account_id)
+        except UnknownName:
+            found = self.naming.principal(principal, since, account_id)
+        if found.entity is None:
+            raise BadFilter("principal", f"{principal!r} is no user and no role; root has no policies")
+        if found.account_id != account_id:
+            raise BadFilter("principal", f"{principal!r} is not of account {account_id}")
+        return found.entity.id
+
+    def comparison(self, principal: str, against: str, *, at: int, account: str | None = None) -> Answer:
+        """What one principal could have done then that another could not, and the reverse."""
+        standing = self._standing(principal, at, account)
+        other = self._standing(against, at, account)
+        return self._compared(other, standing)
+
+    def chain(self, access_key: str, *, at: int) -> list[Answer]:
+        """The sessions between a temporary key and the first credential: what each could do that the one before couldn't."""
+        hops = [hop for hop in reversed(self.sessions.chain(access_key)) if hop["credential"]]
+        if not hops:
+            raise UnknownName(f"no record shows the session of {access_key!r}")
+        standings = [self._standing(hop["credential"], at, None) for hop in hops]
+        return [
+            {
+                "credential": hops[number]["credential"],
+                **self._compared(standings[number - 1], standings[number]),
+            }
+            for number in range(1, len(hops))
+        ]
+
+    def _compared(self, before: Standing, after: Standing) -> Answer:
+        teller = Teller(self.log)
+        found = compare(before.permitted, after.permitted)
+        teller.learn(places_of(match for shift in found.shifts for match in shift.part.matches))
+        return {
+            "principal": after.caller.arn,
+            "against": before.caller.arn,
+            "at": format_time(after.world.at),
+            **told_comparison(
+                teller,
+                None,
+                found,
+                access(before, Roles(before.world)),
+                access(after, Roles(after.world)),
+            ),
+            "unknown": [told_unknown(one) for one in dict.fromkeys((*before.unknown, *after.unknown))],
+        }
+
+    def _standing(self, principal: str, at: int, account: str | None) -> Standing:
+        found = self.naming.principal(principal, at, account)
+        session = (
+            session_by_key(self.past, self.sessions, principal, at) if principal.startswith("ASIA") else None
+        )
+        return WholeWorld(self.past, self.entitlements, at).standing(found, session)
