@@ -261,10 +261,7 @@ def somewhere(said: Said) -> str | None:
 
 
 def gained(before: Said, after: Said, *, within: Scope | None = None) -> bool | None:
-    """Whether `after` allows a resource (`within` a statement's) that `before` does not; None: perhaps.
-
-    It does where it does so whatever the conditions that only `before` rests on come to.
-    """
+    """Whether `after` allows a resource (`within` a statement's) that `before` does not; None: perhaps."""
     try:
         if _difference(before, after, within, False) is None:
             return False
@@ -283,11 +280,11 @@ def overlap(one: Scope, other: Scope) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _difference(before: Said, after: Said, within: Scope | None, sure: bool) -> str | None:
-    """A resource that `after` allows and `before` does not; if `sure`, whatever only `before` rests on."""
+    """A resource that `after` allows and `before` does not; if `sure`, however conditions hang together."""
     scopes = {*before.scopes(), *after.scopes(), *(() if within is None else (within,))}
     globs = list({one: None for scope in sorted(scopes, key=str) for one in scope.globs})
     masks = {scope: sum(1 << globs.index(one) for one in scope.globs) for scope in scopes}
-    for supposed in _suppositions(before, after, adverse=sure):
+    for supposed in _suppositions(before, after, sure=sure):
 
         def wanted(matched: int, supposed: _Supposed = supposed) -> bool:
             speaks = {scope for scope in scopes if (matched & masks[scope] != 0) is not scope.but}
@@ -321,35 +318,39 @@ def _allowed(said: Said, speaks: set[Scope], supposed: _Supposed, *, for_it: boo
     )
 
 
-def _suppositions(before: Said, after: Said, *, adverse: bool) -> Iterator[_Supposed]:
-    """What provisos may come to, as far as it matters: each at its best for a difference.
+def _suppositions(before: Said, after: Said, *, sure: bool) -> Iterator[_Supposed]:
+    """What provisos may come to, as far as it matters.
 
-    One that speaks both for and against is tried both ways. `adverse`: those that only `before` knows are at their
-    worst instead.
+    Each at its best for a difference; one that speaks both for and against is tried both ways. Conditions may imply
+    each other, which is not looked into: `sure` is a difference that nothing conditional made (what `after` allows
+    under a condition is left out), or that none of the conditions of `before` could have prevented.
     """
-    new = {
-        (scope.proviso, True) for scope in (*after.allows, *(after.boundary or ()), *(after.session or ()))
-    }
-    new |= {(scope.proviso, False) for scope in after.denies}
-    old = {
-        (scope.proviso, False)
-        for scope in (*before.allows, *(before.boundary or ()), *(before.session or ()))
-    }
-    old |= {(scope.proviso, True) for scope in before.denies}
-    words_of_new = {proviso for proviso, _ in new}
-    supposed = {
-        (proviso, for_it): for_it is not (adverse and proviso not in words_of_new)
-        for proviso, for_it in new | old
-    }
-    mixed = sorted(
-        proviso
-        for proviso in words_of_new
-        if proviso is not None and (proviso, True) in supposed and (proviso, False) in supposed
-    )[:MIXED_MAX]
+    new = _provisos((after.allows, after.boundary, after.session))
+    denied = _provisos((after.denies,))
+    old = _provisos((before.allows, before.boundary, before.session))
+    lifted = _provisos((before.denies,))
+    wanted, unwanted = new | lifted, old | denied
+    if not sure:
+        yield from _tried(wanted, unwanted, {})
+        return
+    yield from _tried(wanted, unwanted, dict.fromkeys(new, False))
+    yield from _tried(wanted, unwanted, {**dict.fromkeys(lifted, False), **dict.fromkeys(old, True)})
+
+
+def _provisos(layers: Iterable[frozenset[Scope] | None]) -> set[str]:
+    return {scope.proviso for layer in layers for scope in layer or () if scope.proviso is not None}
+
+
+def _tried(wanted: set[str], unwanted: set[str], fixed: Mapping[str, bool]) -> Iterator[_Supposed]:
+    """What is wanted true and what is not false, but for what is fixed; what is both is tried both ways."""
+    every = wanted | unwanted
+    best: dict[tuple[str | None, bool], bool] = {(None, True): True, (None, False): True}
+    best |= {(proviso, for_it): fixed.get(proviso, for_it) for proviso in every for for_it in (True, False)}
+    mixed = sorted((wanted & unwanted) - fixed.keys())[:MIXED_MAX]
     for values in product((True, False), repeat=len(mixed)):
-        tried = {
+        tried: dict[tuple[str | None, bool], bool] = {
             (proviso, for_it): value
             for proviso, value in zip(mixed, values, strict=True)
             for for_it in (True, False)
         }
-        yield {**supposed, **tried, (None, True): True, (None, False): True}
+        yield best | tried
