@@ -154,12 +154,12 @@ def judged_hop(standing: Standing, role_arn: str) -> Hop | None:
     """The hop, if it is allowed, or might be if more were known; None where it is not."""
     judgement = standing.judge(ASSUME, role_arn)
     decision = judgement.decision
-    if decision.allowed:
-        return Hop(standing.caller.arn, role_arn, judgement, judgement.unknown)
-    if decision.unknown:  # what is not told could have allowed it
-        return Hop(standing.caller.arn, role_arn, judgement, judgement.unknown)
-    open_trust = judgement.trust is None and decision.missing in (("resource",), ("trust",))
-    return Hop(standing.caller.arn, role_arn, judgement, judgement.unknown) if open_trust else None
+    untold_trust = judgement.trust is None and decision.missing in (("resource",), ("trust",))
+    if not (decision.allowed or decision.unknown or untold_trust):
+        return None
+    # The policy of a role as a resource is its trust policy, which is told of by itself.
+    unknown = tuple(one for one in judgement.unknown if one.kind is not UnknownKind.RESOURCE_POLICY)
+    return Hop(standing.caller.arn, role_arn, judgement, unknown)
 
 
 def _among(standing: Standing, arns: list[str]) -> Iterator[str]:
