@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import permission_reads, permission_reads_over_time, reads
+from api import permission_reads, permission_reads_access, permission_reads_over_time, reads
 from api.admission import Admission
 from api.problems import tell_problems
 from api.version import product_version
@@ -29,7 +29,7 @@ def make_app(investigation: Investigation, *, token: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.investigation = investigation
-    for room in (reads, permission_reads, permission_reads_over_time):
+    for room in (reads, permission_reads, permission_reads_over_time, permission_reads_access):
         app.include_router(room.router)
     tell_problems(app)
     app.add_middleware(Admission, token=token)

@@ -316,6 +316,28 @@ class Investigation:
             principal, since=since, until=until, pattern=pattern, account=self._account_if(account)
         )
 
+    def access(self, principal: str, *, at: int, account: str | None = None) -> Answer:
+        """Everything that the principal could have done then, in order of risk, and the roles it could have reached."""
+        self.runner.catch_up()
+        return self.permissions.access(principal, at=at, account=self._account_if(account))
+
+    def access_against(self, principal: str, against: str, *, at: int, account: str | None = None) -> Answer:
+        """What one principal could have done then that another could not, and the reverse."""
+        self.runner.catch_up()
+        return self.permissions.comparison(principal, against, at=at, account=self._account_if(account))
+
+    def access_by_chain(self, access_key: str, *, at: int) -> list[Answer]:
+        """What each session on the way to this temporary key could do that the one before it could not."""
+        self.runner.catch_up()
+        return self.permissions.chain(access_key, at=at)
+
+    def permission_diff(
+        self, account: str | None, since: int, until: int, principal: str | None = None
+    ) -> list[Answer]:
+        """What the account's principals may do at `until` and could not at `since`, and the reverse."""
+        self.runner.catch_up()
+        return self.permissions.differences(self._account(account), since, until, principal=principal)
+
     # -- the ledger ---------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Answer]:

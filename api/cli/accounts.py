@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import account_tables, event_tables
+from api.cli import access_tables, account_tables, event_tables
 from api.cli.events import Account
 from api.cli.exits import Failed
 from api.cli.opening import investigation
@@ -54,16 +54,31 @@ def diff(
     context: typer.Context,
     since: Annotated[str, typer.Option("--from", help="The account as it was then,", metavar="TIME")],
     until: Annotated[str, typer.Option("--to", help="and as it was then.", metavar="TIME")],
+    permissions: Annotated[
+        bool, typer.Option("--permissions", help="What principals may do, and whom roles let in, instead.")
+    ] = False,
+    principal: Annotated[
+        str | None,
+        typer.Option("--principal", metavar="WHO", help="With --permissions: of this user or role alone."),
+    ] = None,
     account: Account = None,
     format: Formatted = Format.table,
 ) -> None:
     """Show what differs between the account at two times, with the entry behind each change."""
-    from api.asking import check_account, moments
+    from api.asking import check_account, check_words, moments
 
+    if principal is not None and not permissions:
+        raise Failed("--principal goes with --permissions; `history` tells what became of one entity")
     if account is not None:
         check_account(account)
     begin, end = moments(since, until)
     with investigation(context) as ledger:
+        if permissions:
+            who = None if principal is None else check_words("principal", principal)
+            changed = ledger.permission_diff(account, begin, end, who)
+            if not answer(format, changed):
+                show(*access_tables.changes(changed) if changed else ["no permission differs"])
+            return
         found = ledger.diff(account, begin, end)
     if not answer(format, found):
         show(*event_tables.differences(found) if found else ["nothing differs"])

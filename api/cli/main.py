@@ -10,6 +10,7 @@ import typer
 from typer import TyperException
 
 from api.cli import (
+    access,
     accounts,
     events,
     exporting,
@@ -37,6 +38,7 @@ for room in (
     investigations,
     permissions,
     permissions_over_time,
+    access,
     exporting,
     running,
 ):

@@ -146,7 +146,7 @@ class Blame:
         return None if made is None else self.teller.entry(account_id, made.made_by)
 
 
-def told_comparison(entry: Entry, found: Sequence[Authorization]) -> list[Answer]:
+def told_inference(entry: Entry, found: Sequence[Authorization]) -> list[Answer]:
     """How what was inferred of a call stands to what AWS did: a line for each question that it put."""
     return [
         {

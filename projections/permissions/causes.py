@@ -1,117 +1,156 @@
-"""What turned a permission, as answers tell it: the entry, and what it changed of users, groups, roles and policies."""
+"""Which entry gave somebody a statement, and which took it away, in an interval of time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ledger.account.assumptions import Reason
-from ledger.account.entities import Group, ManagedPolicy, Ref, Role, User
-from ledger.account.managed_policies import managed_policy
+from ledger.account.entities import Kind
+from ledger.policy.decision import Grant, GrantKind, Match, Way
 from ledger.record import format_time
-from projections.permissions.courses import Step
-from projections.permissions.telling import Answer, Place, Teller
-from projections.permissions.turning import Cause
+from projections.history import History, Version
+from projections.permissions.telling import Answer, Teller
 
-MINUTE = 60  # within which AWS's date of a creation is that of its record
-Holding = User | Group | Role
+Document = Mapping[str, Any]
+Holds = Callable[[Document], bool]
 
-
-def places_of_causes(causes: Iterable[Cause | None]) -> set[Place]:
-    """The entries that these are."""
-    return {
-        (cause.account_id, cause.step.position)
-        for cause in causes
-        if cause is not None and cause.step is not None
-    }
+_INLINE = ("UserPolicyList", "GroupPolicyList", "RolePolicyList")
+_KINDS = {"user": Kind.USER, "group": Kind.GROUP, "role": Kind.ROLE, "policy": Kind.POLICY}
 
 
-def told_cause(teller: Teller, cause: Cause | None) -> Answer | None:
-    """The entry with `changed`; without an entry where it was the time itself, or AWS."""
-    if cause is None:
-        return None
-    if cause.step is not None:
-        entry = teller.entry(cause.account_id, cause.step.position)
-        return {**entry, "changed": list(changes_of(cause.step, cause.concerns))}
-    return {
-        **teller.entry(cause.account_id, None),
-        "eventTime": format_time(cause.time),
-        "changed": [
-            _change("policy", arn.rsplit("/", 1)[-1], "changedByAWS", _version(arn, cause.time))
-            for arn in cause.aws_policies
+class Causes:
+    """Looks for the entries of one account between two moments, the first excluded."""
+
+    def __init__(self, history: History, teller: Teller, account_id: str, since: int, until: int) -> None:
+        self._history = history
+        self._teller = teller
+        self._account_id = account_id
+        self._since, self._until = since, until
+        self._versions: dict[tuple[str, str], list[Version]] = {}
+
+    def came(self, matches: Iterable[Match]) -> Answer | None:
+        """The entry that completed the first way by which the statements came; None where none is known to have."""
+        completed = [when for match in matches for way in match.source.ways if (when := self._completed(way))]
+        return self._told(min(completed)[1]) if completed else None
+
+    def went(self, matches: Iterable[Match]) -> Answer | None:
+        """The entry that ended the last way by which the statements came; None where none is known to have."""
+        ended = [when for match in matches for way in match.source.ways if (when := self._ended(way))]
+        return self._told(max(ended)[1]) if ended else None
+
+    def boundary(self, holder_arn: str, policy_arns: Iterable[str]) -> Answer | None:
+        """The last entry that changed what bounds somebody: the boundary itself, or the text of its policy."""
+        found = [
+            *self._changes(holder_arn, _boundary),
+            *(
+                one
+                for arn in policy_arns
+                for one in self._changes(arn, lambda document: document.get("DefaultVersionId"))
+            ),
         ]
-        or [_change("condition", "aws:CurrentTime", "time", format_time(cause.time))],
-    }
+        return self._told(max(found)[1]) if found else None
 
+    def trust(self, role_arn: str) -> Answer | None:
+        """The last entry that changed a role's trust policy, or made or ended the role."""
+        found = self._changes(role_arn, lambda document: document.get("AssumeRolePolicyDocument"))
+        return self._told(max(found)[1]) if found else None
 
-def changes_of(step: Step, concerns: Collection[Ref]) -> Iterator[Answer]:
-    """What a step changed of these entities that permissions rest on."""
-    for kind, unique_id in step.touched:
-        if (kind, unique_id) not in concerns:
-            continue
-        before, after = step.before.get(kind, unique_id), step.after.get(kind, unique_id)
-        entity = after or before
-        if not isinstance(entity, User | Group | Role | ManagedPolicy):
-            continue
-        for what, about in _changes(step, before, after):
-            yield _change(str(kind), entity.name, what, about)
-
-
-def _changes(step: Step, before: Any, after: Any) -> Iterator[tuple[str, str | None]]:
-    if after is None:
-        yield "deleted", None
-        return
-    if before is None:
-        known = Reason.UNSEEN_CREATION in after.assumed or (
-            after.create_date is not None and after.create_date < step.time - MINUTE
+    def profile(self, name: str, role_id: str) -> Answer | None:
+        """The last entry that put a role into an instance profile or took it out."""
+        found = self._changes_of(
+            Kind.INSTANCE_PROFILE,
+            name,
+            lambda document: any(one.get("RoleId") == role_id for one in document.get("Roles") or ()),
         )
-        yield "known" if known else "created", None
-    if isinstance(after, ManagedPolicy):
-        old = None if before is None or before.default is None else before.default.version_id
-        new = None if after.default is None else after.default.version_id
-        if new is not None and new != old:
-            yield "inForce", new
-        return
-    yield from _granted(before, after)
-    if isinstance(after, User):
-        joined = {} if before is None else before.memberships
-        for what, group_id in _compared(joined, after.memberships, "joined", "left", None):
-            group = step.after.groups.get(group_id) or step.before.groups.get(group_id)
-            yield what, group_id if group is None else group.name
-    if isinstance(after, User | Role):
-        bounds = [None if one is None else one.boundary for one in (before, after)]
-        names = [None if one is None else one.policy_arn for one in bounds]
-        if names[0] != names[1]:
-            yield ("boundarySet", names[1]) if names[1] is not None else ("boundaryRemoved", names[0])
-    if isinstance(after, Role) and after.trust is not None:
-        old_trust = None if before is None else before.trust
-        if old_trust is None or old_trust.document != after.trust.document:
-            yield "trustSet", None
+        return self._told(max(found)[1]) if found else None
+
+    def _told(self, position: int) -> Answer:
+        return self._teller.entry(self._account_id, position)
+
+    def _completed(self, way: Way) -> tuple[int, int] | None:
+        """When the last grant of a way was made, if that was in the interval."""
+        times = [when for grant in way if (when := self._made(grant)) is not None]
+        return max(times) if times else None
+
+    def _made(self, grant: Grant) -> tuple[int, int] | None:
+        if grant.made_by is None:
+            return None
+        told = self._teller.entry(grant.account, grant.made_by)["eventTime"]
+        within = told is not None and format_time(self._since) < told <= format_time(self._until)
+        if not within:
+            return None
+        found = [one for one in self._of(grant) if one.position == grant.made_by]
+        return (found[0].since, grant.made_by) if found else (self._until, grant.made_by)
+
+    def _ended(self, way: Way) -> tuple[int, int] | None:
+        """When the first grant of a way was no more."""
+        ends = []
+        for grant in way:
+            holds = _holding(grant)
+            for version in self._of(grant) if holds is not None else ():
+                assert holds is not None
+                if self._within(version) and (version.document is None or not holds(version.document)):
+                    ends.append((version.since, version.position))
+                    break
+        return min(ends) if ends else None
+
+    def _changes(self, arn: str, of: Callable[[Document], object]) -> list[tuple[int, int]]:
+        kind = _kind(arn)
+        return [] if kind is None else self._changes_of(kind, arn, of)
+
+    def _changes_of(self, kind: Kind, name: str, of: Callable[[Document], object]) -> list[tuple[int, int]]:
+        """The versions in the interval in which something is not what it was in the version before."""
+        found, before = [], None
+        for version in self._named(kind, name):
+            now = None if version.document is None else of(version.document)
+            if self._within(version) and now != before:
+                found.append((version.since, version.position))
+            before = now
+        return found
+
+    def _of(self, grant: Grant) -> list[Version]:
+        kind = _kind(grant.holder)
+        return [] if kind is None else self._named(kind, grant.holder)
+
+    def _named(self, kind: Kind, name: str) -> list[Version]:
+        key = (str(kind), name)
+        if key not in self._versions:
+            found = self._history.named(self._account_id, str(kind), name)
+            self._versions[key] = [version for one in found for version in one]
+        return self._versions[key]
+
+    def _within(self, version: Version) -> bool:
+        return self._since < version.since <= self._until
 
 
-def _granted(before: Holding | None, after: Holding) -> Iterator[tuple[str, str | None]]:
-    attached: Mapping[str, Any] = {} if before is None else before.attached
-    inline: Mapping[str, Any] = {} if before is None else before.inline
-    yield from _compared(attached, after.attached, "attached", "detached", None)
-    yield from _compared(inline, after.inline, "inlinePut", "inlineDeleted", "document")
+def _kind(arn: str) -> Kind | None:
+    """The kind of entity that an ARN of IAM names; AWS's own policies have no history here."""
+    if ":iam::aws:" in arn:
+        return None
+    return _KINDS.get(arn.split(":", 5)[-1].partition("/")[0])
 
 
-def _compared(
-    before: Mapping[str, Any], after: Mapping[str, Any], come: str, gone: str, text: str | None
-) -> Iterator[tuple[str, str]]:
-    """What is there now and was not, or not with the same text; and what was there."""
-    for name, part in after.items():
-        if name not in before or (text is not None and getattr(before[name], text) != getattr(part, text)):
-            yield come, name
-    for name in before:
-        if name not in after:
-            yield gone, name
+def _holding(grant: Grant) -> Holds | None:
+    """Whether the grant is still there in a version of its holder; None where that can't be seen."""
+    about, made_by = grant.about, grant.made_by
+    match grant.kind:
+        case GrantKind.MEMBERSHIP:
+            name = about.rsplit("/", 1)[-1]
+            return lambda document: name in (document.get("GroupList") or ())
+        case GrantKind.ATTACHMENT:
+            return lambda document: any(
+                one.get("PolicyArn") == about for one in document.get("AttachedManagedPolicies") or ()
+            )
+        case GrantKind.INLINE_POLICY:
+            return lambda document: any(
+                one.get("PolicyName") == about and one.get("MadeBy") == made_by
+                for name in _INLINE
+                for one in document.get(name) or ()
+            )
+        case GrantKind.POLICY_VERSION | GrantKind.DEFAULT_VERSION:
+            return lambda document: document.get("DefaultVersionId") == about
+    return None
 
 
-def _version(arn: str, at: int) -> str | None:
-    version = managed_policy(arn, at)
-    return None if version is None else version.version_id
-
-
-def _change(kind: str, name: str, what: str, about: str | None) -> Answer:
-    return {"kind": kind, "name": name, "what": what, "about": about}
+def _boundary(document: Document) -> object:
+    return (document.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")

@@ -17,11 +17,11 @@ from ledger.policy.document import Policy
 from ledger.policy.entitlements import Entitlement, Entitlements
 from ledger.record import format_time
 from projections.permissions.alarms import changed_by_aws, next_alarm
-from projections.permissions.causes import places_of_causes, told_cause
 from projections.permissions.courses import Course, Step
 from projections.permissions.following import Followed, Following
 from projections.permissions.naming import Principal
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
+from projections.permissions.turned_by import places_of_causes, told_cause
 from projections.permissions.turning import Cause, rests_on
 from projections.permissions.used import Used
 from projections.permissions.who_could import Within

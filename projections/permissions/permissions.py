@@ -10,9 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
+from ledger.record import format_time
+from projections.history import History
+from projections.permissions.access import access, told_access
 from projections.permissions.accounts import PastAccounts
+from projections.permissions.admissions import profile_changes, trust_changes
 from projections.permissions.authorization import Authorizations
-from projections.permissions.blaming import Blame, told_comparison
+from projections.permissions.blaming import Blame, told_inference
+from projections.permissions.causes import Causes
+from projections.permissions.changes import changed, told_change, told_comparison
+from projections.permissions.comparing import compare
 from projections.permissions.courses import Courses
 from projections.permissions.deeds import Deeds
 from projections.permissions.explaining import explain, told_explanation
@@ -20,11 +27,14 @@ from projections.permissions.exposure import exposure
 from projections.permissions.first_able import administration, first_able
 from projections.permissions.following import Following
 from projections.permissions.naming import Naming
-from projections.permissions.telling import Answer, Teller
+from projections.permissions.reached import Roles
+from projections.permissions.standing import Standing, WholeWorld, session_by_key
+from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 from projections.permissions.turning import Asked
 from projections.permissions.used import Used
 from projections.permissions.who_could import Within, the_account, who_could
 from projections.sessions import Sessions
+from projections.vocabulary import BadFilter, UnknownName
 
 
 class Permissions:
@@ -34,6 +44,7 @@ class Permissions:
         self.log = log
         self.sessions = sessions
         self.past = PastAccounts(log)
+        self.sessions = sessions
         self.naming = Naming(self.past, sessions)
         self.entitlements = Entitlements()
         self.teller = Teller(log)
@@ -82,7 +93,7 @@ class Permissions:
         """What was inferred of each call beside what AWS did; only with these agreements, if any are named."""
         authorizations = Authorizations(self.past, self.sessions)
         for entry in entries:
-            for line in told_comparison(entry, authorizations.of(entry)):
+            for line in told_inference(entry, authorizations.of(entry)):
                 if not agreements or line["agreement"] in agreements:
                     yield line
 
@@ -145,3 +156,84 @@ class Permissions:
         followed = self.following.follow(principal, account)
         within = self._within(followed.account_id, since, until)
         return exposure(self.log, self.entitlements, self.following, followed, self.used, pattern, within)
+
+    def access(self, principal: str, *, at: int, account: str | None = None) -> Answer:
+        """Everything that the principal could have done then, in order of risk, and the roles it could have reached."""
+        standing = self._standing(principal, at, account)
+        roles = Roles(standing.world)
+        return told_access(self.teller, access(standing, roles), roles)
+
+    def differences(
+        self, account_id: str, since: int, until: int, *, principal: str | None = None
+    ) -> list[Answer]:
+        """What the account's principals may do at `until` and could not at `since`, and the reverse; whom roles let in."""
+        before, after = (WholeWorld(self.past, self.entitlements, at) for at in (since, until))
+        roles_before, roles_after = Roles(before), Roles(after)
+        teller = self.teller
+        causes = Causes(History(self.log), teller, account_id, since, until)
+        only = None if principal is None else self._at_either(principal, account_id, since, until)
+        return [
+            *(
+                told_change(teller, causes, one, roles_before, roles_after)
+                for one in changed(before, after, account_id, only=only)
+            ),
+            *trust_changes(teller, causes, roles_before, roles_after, account_id, only=only),
+            *profile_changes(causes, roles_before, roles_after, account_id, only=only),
+        ]
+
+    def _at_either(self, principal: str, account_id: str, since: int, until: int) -> str:
+        """The unique id of a user or role that was there at the later time, or at the earlier."""
+        try:
+            found = self.naming.principal(principal, until, account_id)
+        except UnknownName:
+            found = self.naming.principal(principal, since, account_id)
+        if found.entity is None:
+            raise BadFilter("principal", f"{principal!r} is no user and no role; root has no policies")
+        if found.account_id != account_id:
+            raise BadFilter("principal", f"{principal!r} is not of account {account_id}")
+        return found.entity.id
+
+    def comparison(self, principal: str, against: str, *, at: int, account: str | None = None) -> Answer:
+        """What one principal could have done then that another could not, and the reverse."""
+        standing = self._standing(principal, at, account)
+        other = self._standing(against, at, account)
+        return self._compared(other, standing)
+
+    def chain(self, access_key: str, *, at: int) -> list[Answer]:
+        """The sessions between a temporary key and the first credential: what each could do that the one before couldn't."""
+        hops = [hop for hop in reversed(self.sessions.chain(access_key)) if hop["credential"]]
+        if not hops:
+            raise UnknownName(f"no record shows the session of {access_key!r}")
+        standings = [self._standing(hop["credential"], at, None) for hop in hops]
+        return [
+            {
+                "credential": hops[number]["credential"],
+                **self._compared(standings[number - 1], standings[number]),
+            }
+            for number in range(1, len(hops))
+        ]
+
+    def _compared(self, before: Standing, after: Standing) -> Answer:
+        teller = self.teller
+        found = compare(before.permitted, after.permitted)
+        teller.learn(places_of(match for shift in found.shifts for match in shift.part.matches))
+        return {
+            "principal": after.caller.arn,
+            "against": before.caller.arn,
+            "at": format_time(after.world.at),
+            **told_comparison(
+                teller,
+                None,
+                found,
+                access(before, Roles(before.world)),
+                access(after, Roles(after.world)),
+            ),
+            "unknown": [told_unknown(one) for one in dict.fromkeys((*before.unknown, *after.unknown))],
+        }
+
+    def _standing(self, principal: str, at: int, account: str | None) -> Standing:
+        found = self.naming.principal(principal, at, account)
+        session = (
+            session_by_key(self.past, self.sessions, principal, at) if principal.startswith("ASIA") else None
+        )
+        return WholeWorld(self.past, self.entitlements, at).standing(found, session)

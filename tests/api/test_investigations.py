@@ -494,6 +494,7 @@ def test_the_document_shows_what_the_command_prints(ask: Command, block: Shown) 
 def test_the_document_answers_every_question() -> None:
     asked = {int(number) for number in re.findall(r"^### (\d+)\.", DOCUMENT.read_text(), re.M)}
     answered = {*range(1, 6), 12, *range(14, 25), 26, *range(28, 40)}
+    answered = {*range(1, 8), *range(10, 27), *range(28, 37), 39}
     assert answered - asked == set()
 
 
