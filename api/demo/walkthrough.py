@@ -13,9 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from api.cli import account_tables, event_tables, key_tables
+from api.cli import account_tables, event_tables, key_tables, permission_tables
 from api.cli.exits import Exit, Failed
 from api.cli.opening import opened_log
+from api.cli.permissions import DEPTH_MAX
 from api.cli.printing import cell, clock, plain, short, show
 from api.demo.incident import Incident, write_incident
 from api.demo.whereabouts import MAIN, PROD_DATA
@@ -95,6 +96,7 @@ class _Walk:
         self._findings(key["account"], began)
         changed = self._difference(key["account"], began, until)
         self._event(changed, suspect)
+        self._blame(changed)
         self._next(suspect, key, longest, changed, began, until)
 
     def _suspect(self) -> Told:
@@ -174,6 +176,22 @@ class _Walk:
         self._step("How did it get from refused to allowed?", f"event {entry['eventID']}")
         show(*event_tables.event(self.ask.event(f"{entry['account']}:{entry['position']}")))
 
+    def _blame(self, changed: list[Told]) -> None:
+        """With what permission the first user was made that nobody had ordered."""
+        made = next((one for one in changed if one["kind"] == "user" and one["change"] == "created"), None)
+        if made is None or not made["entries"]:
+            return
+        entry = made["entries"][0]
+        self._step(
+            f"With what permission was {plain(made['name'])} made, and why could they?",
+            f"blame {entry['eventID']} --recursive",
+        )
+        show(
+            *permission_tables.blame(
+                self.ask.blame_event(f"{entry['account']}:{entry['position']}", depth=DEPTH_MAX)
+            )
+        )
+
     def _next(
         self, suspect: Told, key: Told, chain: list[Told], changed: list[Told], began: int, until: int
     ) -> None:
@@ -198,7 +216,9 @@ class _Walk:
         if changed:
             one = changed[0]
             yield f"history {one['kind']} {one['name']} --account {account}"
-        yield f"diff --account {account} --from {_at(began)} --to {_at(until)} --format json"
+        yield f"access {name} --account {account} --at {_at(began)}"
+        yield f"who-can iam:CreateUser '*' --account {account} --from {_at(began)} --to {_at(until)}"
+        yield f"diff --permissions --account {account} --from {_at(began)} --to {_at(until)}"
         yield f"export --format cloudtrail --to evidence --principal-activity {name}"
         yield "serve"
 
