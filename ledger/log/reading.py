@@ -71,11 +71,12 @@ class Reader:
 
         Requests, responses and messages are always in it, as JSON; this is what text is looked for in.
         """
-        for row in connection.execute(query):
-            dictionary, layout = row.coding >> LAYOUT_BITS, row.coding & LAYOUT_MASK
+        decompress = self.compression.decompress
+        for position, coding, body in connection.execute(query):
+            dictionary = coding >> LAYOUT_BITS
             if not self.compression.knows(dictionary):
                 self.load_dictionaries(connection)
-            yield row.position, self.compression.decompress(dictionary, row.body[prefix_bytes(layout) :])
+            yield position, decompress(dictionary, body[prefix_bytes(coding & LAYOUT_MASK) :])
 
     def _entry(self, row: sa.Row[Any]) -> Entry:
         try:
