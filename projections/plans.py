@@ -6,7 +6,7 @@ on the way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ PROBE_MAX = 3_000  # rows that are cheaper to fetch and sort than to find on the
 MERGE_MAX = 40  # numbers whose newest entries are merged, each from its own place in the index
 
 Order = Literal["newest", "oldest"]
+Key = tuple[int, int]  # account, position
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,23 @@ class Stretch:
     until: int
     order: Order
     beyond: tuple[int, int, int] | None = None  # time, account, position
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The times that the page can be of: the first, and the first that is none of them."""
+        if self.beyond is None:
+            return self.since, self.until
+        if self.order == "newest":
+            return self.since, min(self.until, self.beyond[0] + 1)
+        return max(self.since, self.beyond[0]), self.until
+
+    def holds(self, place: tuple[int, int, int]) -> bool:
+        """Whether an entry of this time, account and position belongs to the page or what follows it."""
+        if not self.since <= place[0] < self.until:
+            return False
+        if self.beyond is None:
+            return True
+        return place < self.beyond if self.order == "newest" else place > self.beyond
 
     def conditions(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
         """Always a range of time: it is what makes SQLite walk an index by time instead of sorting everything."""
@@ -63,7 +81,7 @@ class Filter:
         return among(connection, self.column, self.numbers)
 
 
-def keys(connection: sa.Connection, plan: Plan, limit: int) -> list[tuple[int, int]]:
+def keys(connection: sa.Connection, plan: Plan, limit: int) -> list[Key]:
     """The account and position of the first `limit` entries, in order."""
     order = plan.stretch.order
     leader, sparse = _leader(connection, plan.filters)
@@ -81,19 +99,19 @@ def keys(connection: sa.Connection, plan: Plan, limit: int) -> list[tuple[int, i
     return _run(connection, every, order, limit, of=merged)
 
 
-def passing(
-    connection: sa.Connection, plan: Plan, of: Sequence[tuple[int, int]]
-) -> list[tuple[int, int, int]]:
-    """Those of some entries, by account and position, that the plan lets through: time, account and position."""
-    found: list[tuple[int, int, int]] = []
+def at(
+    connection: sa.Connection, plan: Plan, these: Iterable[Key], *columns: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
+    """These entries, as far as the plan's filters let them through, in whatever order and at whatever time."""
     e = entries.c
-    for account in sorted({account for account, _ in of}):
-        positions = [position for one, position in of if one == account]
-        query = _select(connection, plan).where(
-            e.account == account, among(connection, e.position, positions)
-        )
-        found += [(row.time, row.account, row.position) for row in connection.execute(query)]
-    return found
+    by_account: dict[int, list[int]] = {}
+    for account, position in these:
+        by_account.setdefault(account, []).append(position)
+    places = (
+        sa.and_(e.account == account, among(connection, e.position, positions))
+        for account, positions in by_account.items()
+    )
+    return _narrowed(connection, sa.select(*columns), plan, plan.filters).where(sa.or_(*places))
 
 
 def _leader(connection: sa.Connection, filters: list[Filter]) -> tuple[Filter | None, bool]:
@@ -137,7 +155,15 @@ def _select(
     if leader is not None:
         led = leader.condition(connection) if number is None else leader.column == number
         query = query.where(led)
-    for one in others:
+    return _narrowed(connection, query, plan, others)
+
+
+def _narrowed(
+    connection: sa.Connection, query: sa.Select[Any], plan: Plan, filters: Iterable[Filter]
+) -> sa.Select[Any]:
+    """What of a query the filters and the plan's conditions let through."""
+    e, m = entries.c, mentions.c
+    for one in filters:
         if one.column is m.resource:
             of_resource = sa.select(sa.literal(1)).where(
                 one.condition(connection),

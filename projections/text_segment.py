@@ -4,7 +4,7 @@ A body is cut into words wherever JSON or a name in AWS has a sign that parts it
 own words stands in a word: as a whole between two such signs, at its beginning or end where the text has but one of
 them, or anywhere.
 
-- A word that is in several blocks of eight entries is kept, with the blocks that have it (its *posting*). What is
+- A word that is in several blocks of four entries is kept, with the blocks that have it (its *posting*). What is
   asked for is looked for in all these words, so that any part of one finds it.
 - A word that is in one block only, as ids are that are random, would cost too much to keep. Of its *grams*, three
   bytes in a row, the block has marks. All grams that are asked for must be marked.
@@ -18,12 +18,13 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, compress
 from typing import Final, NamedTuple
 
 import zstandard
 
-BLOCK_ENTRIES: Final = 8
+BLOCK_ENTRIES: Final = 4
 LEVEL: Final = 19  # of compression: written once, and a third of a byte an entry smaller than at level 3
 EVERYWHERE: Final = 8  # a word in more than an eighth of the blocks has no posting: it stands everywhere
 HELD_BYTES_MAX: Final = 64 << 20  # of words, while a segment is made
@@ -33,10 +34,14 @@ _BETWEEN: Final = b"\n"  # JSON text holds no such byte
 _CUT: Final = bytes.maketrans(_PARTING, _BETWEEN * len(_PARTING))
 _END_OF_POSTING: Final = b"\xff"
 _SKIP: Final = 0xFE
+_STEPS: Final = bytes(min(byte + 1, _SKIP) for byte in range(256))
+_ARRIVES: Final = bytes(byte != _SKIP for byte in range(256))
 
 _HEXADECIMAL: Final = bytes(0 if byte in b"0123456789abcdef" else 1 for byte in range(256))
 _GRAM: Final = 0xFFFFFF
-_KINDS_PER_MARK: Final = 1.35  # of a block: half of the bits are set then, which tells most for the space
+_KINDS_PER_MARK: Final = (
+    1.2  # of a block: somewhat more than half of the bits are set then; 1.44 would set half
+)
 _KINDS_MIN, _KINDS_MAX = 15, 4_095  # odd, as all numbers of kinds are: grams are spread by the remainder
 _SATURATED: Final = 8 * _KINDS_MAX  # marks of one block
 
@@ -69,10 +74,10 @@ def pack(blocks: Iterable[Sequence[bytes]]) -> Packed:
     kept = sorted(where)
     few = len(marked) // EVERYWHERE
     postings = (encode(where[word]) if len(where[word]) <= few else b"" for word in kept)
-    compress = zstandard.ZstdCompressor(level=LEVEL).compress
+    zstd = zstandard.ZstdCompressor(level=LEVEL)
     return Packed(
-        compress(_BETWEEN.join(kept)),
-        compress(_END_OF_POSTING.join(postings)),
+        zstd.compress(_BETWEEN.join(kept)),
+        zstd.compress(_END_OF_POSTING.join(postings)),
         _marks(marked),
     )
 
@@ -95,11 +100,11 @@ class Segment:
     def blocks_with(self, text: bytes) -> set[int] | range:
         """The numbers of the blocks that may hold a text, given as JSON writes it and in lower case."""
         found: set[int] | None = None
-        for word in _asked(text):
+        for word, grams in _asked(text):
             posted = self._posted(word)
             if posted is None:
                 continue
-            marked = self._marked(word.strip(_BETWEEN))
+            marked = self._marked(grams)
             if found is not None:
                 found = {number for number in found if number in posted or marked >> number & 1}
             elif 2 * marked.bit_count() < self.blocks:
@@ -107,7 +112,7 @@ class Segment:
         return range(self.blocks) if found is None else found
 
     def _posted(self, word: bytes) -> set[int] | None:
-        """The blocks with a kept word that holds this one; None where that is nearly all."""
+        """The blocks with a kept word that holds this one; None where they are so many that they tell little."""
         words, starts, inward = self._words, self._starts, word.startswith(_BETWEEN)
         found: set[int] = set()
         at = words.find(word)
@@ -115,18 +120,21 @@ class Segment:
             number = bisect_right(starts, at + inward) - 1
             posting = self._postings[number]
             found.update(decode(posting))
-            if not posting or 2 * len(found) > self.blocks:
+            if not posting or 4 * len(found) > self.blocks:
                 return None
             at = words.find(word, starts[number + 1] - 1)
         return found
 
-    def _marked(self, word: bytes) -> int:
-        """The blocks with all marks of a word, as bits."""
+    def _marked(self, grams: Iterable[int]) -> int:
+        """The blocks with all marks of some grams, as bits."""
         width = self._width
         kinds = len(self._marks) // width
         bits = (1 << self.blocks) - 1
-        for kind in {gram % kinds for gram in _grams(word)}:
-            bits &= int.from_bytes(self._marks[kind * width : (kind + 1) * width], "little")
+        for gram in grams:
+            first = gram % kinds * width
+            bits &= int.from_bytes(self._marks[first : first + width], "little")
+            if not bits:
+                break
         return bits
 
 
@@ -151,33 +159,28 @@ def encode(numbers: Iterable[int]) -> bytes:
     return bytes(coded)
 
 
-def decode(posting: bytes) -> list[int]:
+def decode(posting: bytes) -> Iterator[int]:
     """The numbers that were encoded."""
-    if _SKIP not in posting:
-        return [reached + passed for passed, reached in enumerate(accumulate(posting))]
-    numbers, reached = [], 0
-    for gap in posting:
-        reached += gap
-        if gap != _SKIP:
-            numbers.append(reached)
-            reached += 1
-    return numbers
+    reached = accumulate(posting.translate(_STEPS), initial=-1)
+    next(reached)
+    return compress(reached, posting.translate(_ARRIVES))
 
 
 def _words(bodies: Sequence[bytes]) -> set[bytes]:
     return set(_BETWEEN.join(bodies).translate(_CUT).split(_BETWEEN))
 
 
-def _asked(text: bytes) -> list[bytes]:
-    """The words of a text, the longest first, each with a sign before and after it where the text has one there."""
+@lru_cache(maxsize=64)
+def _asked(text: bytes) -> list[tuple[bytes, set[int]]]:
+    """The words of a text, the longest first, each with a sign where the text parts it from others; and its grams."""
     cut = text.translate(_CUT).split(_BETWEEN)
     last = len(cut) - 1
     asked = {
-        (_BETWEEN if place > 0 else b"") + word + (_BETWEEN if place < last else b"")
+        (_BETWEEN if place > 0 else b"") + word + (_BETWEEN if place < last else b""): _grams(word)
         for place, word in enumerate(cut)
         if word
     }
-    return sorted(asked, key=lambda word: (-len(word), word))
+    return sorted(asked.items(), key=lambda one: (-len(one[0]), one[0]))
 
 
 def _mark_single(where: dict[bytes, list[int]], marked: list[array[int]]) -> int:

@@ -8,11 +8,12 @@ segments stay. Small ones give way to a larger one when they are as many as fill
 
 from __future__ import annotations
 
+import heapq
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -20,13 +21,15 @@ import sqlalchemy as sa
 import zstandard
 
 from ledger.log import Log
-from ledger.log.rows import among
 from ledger.log.schema import accounts, entries
+from projections.plans import Key, Order
 from projections.runner import Projection, Span, metadata
-from projections.text_segment import BLOCK_ENTRIES, Packed, Segment, pack
+from projections.text_segment import BLOCK_ENTRIES, LEVEL, Packed, Segment, pack
 
 SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64)
-READ_ENTRIES: Final = 4_096  # at a time
+TIME_SECONDS: Final = 256  # what times of blocks are told in
+READ_ENTRIES: Final = 1_024  # at a time
+FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
 OPENED_BYTES_MAX: Final = 256 << 20  # of unpacked segments that are remembered: some ten million entries
 
 segments = sa.Table(
@@ -58,6 +61,13 @@ class _Opened:
     times: _Times
     segment: Segment
 
+    def in_order(self, numbers: set[int] | range, order: Order, since: int, until: int) -> Iterator[Block]:
+        oldest, newest = self.times.oldest, self.times.newest
+        for number in self.times.in_order(numbers, order):
+            if newest[number] >= since and oldest[number] < until:
+                start = self.start + number * BLOCK_ENTRIES
+                yield Block(oldest[number], newest[number], self.account, start)
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -73,12 +83,16 @@ class Places:
         """How many entries no segment has."""
         return sum(end - start for start, end in self.beyond.values())
 
+    def unread_keys(self) -> Iterator[Key]:
+        for account, (start, end) in self.beyond.items():
+            yield from ((account, position) for position in range(start, end))
+
     def __len__(self) -> int:
         """How many entries there are to be looked at."""
         blocks = sum(len(numbers) for found in self.found.values() for _, numbers in found)
         return BLOCK_ENTRIES * blocks + self.unread
 
-    def __contains__(self, key: tuple[int, int]) -> bool:
+    def __contains__(self, key: Key) -> bool:
         """Whether the text may stand in the entry of this account and position."""
         account, position = key
         if account in self.beyond and position >= self.beyond[account][0]:
@@ -90,12 +104,16 @@ class Places:
         one, numbers = found[place]
         return (position - one.start) // BLOCK_ENTRIES in numbers
 
-    def blocks(self) -> Iterator[Block]:
-        for one, numbers in (pair for found in self.found.values() for pair in found):
-            oldest, newest = one.times.oldest, one.times.newest
-            for number in numbers:
-                first = one.start + number * BLOCK_ENTRIES
-                yield Block(oldest[number], newest[number], one.account, first)
+    def in_order(self, order: Order, since: int, until: int) -> Iterator[Block]:
+        """The blocks that reach into a stretch of time, those first whose entries may come first."""
+        streams = [
+            one.in_order(numbers, order, since, until)
+            for found in self.found.values()
+            for one, numbers in found
+        ]
+        if order == "newest":
+            return heapq.merge(*streams, key=lambda block: block.newest, reverse=True)
+        return heapq.merge(*streams, key=lambda block: block.oldest)
 
 
 class Texts:
@@ -151,18 +169,30 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """The oldest and newest entry of each block, seconds since 1970, not more than a minute beyond."""
+    """The oldest and newest entry of each block, seconds since 1970, and less than TIME_SECONDS beyond."""
 
     oldest: list[int]
     newest: list[int]
+    orders: dict[Order, list[int]] = field(default_factory=dict)  # all blocks, as soon as they are asked for
+
+    def in_order(self, numbers: set[int] | range, order: Order) -> Iterable[int]:
+        if FEW * len(numbers) < len(self.oldest):
+            return self._sorted(numbers, order)
+        if order not in self.orders:
+            self.orders[order] = self._sorted(range(len(self.oldest)), order)
+        return (number for number in self.orders[order] if number in numbers)
+
+    def _sorted(self, numbers: Iterable[int], order: Order) -> list[int]:
+        newest = order == "newest"
+        return sorted(numbers, key=(self.newest if newest else self.oldest).__getitem__, reverse=newest)
 
     def pack(self) -> bytes:
-        minutes = [time // 60 for time in self.oldest]
-        steps = [after - before for before, after in zip([0, *minutes], minutes, strict=False)]
-        spans = [new // 60 - old for old, new in zip(minutes, self.newest, strict=True)]
+        parts = [time // TIME_SECONDS for time in self.oldest]
+        steps = [after - before for before, after in zip([0, *parts], parts, strict=False)]
+        spans = [new // TIME_SECONDS - old for old, new in zip(parts, self.newest, strict=True)]
         raw = b"".join(number.to_bytes(6, "little", signed=True) for number in (*steps, *spans))
         by_weight = b"".join(raw[place::6] for place in range(6))  # the many noughts side by side
-        return zstandard.ZstdCompressor(level=19).compress(by_weight)
+        return zstandard.ZstdCompressor(level=LEVEL).compress(by_weight)
 
     @staticmethod
     def unpack(packed: bytes, blocks: int) -> _Times:
@@ -171,11 +201,11 @@ class _Times:
         for place in range(6):
             raw[place::6] = by_weight[place * 2 * blocks : (place + 1) * 2 * blocks]
         numbers = [int.from_bytes(raw[at : at + 6], "little", signed=True) for at in range(0, len(raw), 6)]
-        oldest, newest, minute = [], [], 0
+        oldest, newest, part = [], [], 0
         for step, span in zip(numbers[:blocks], numbers[blocks:], strict=True):
-            minute += step
-            oldest.append(minute * 60)
-            newest.append((minute + span) * 60 + 59)
+            part += step
+            oldest.append(part * TIME_SECONDS)
+            newest.append((part + span + 1) * TIME_SECONDS - 1)
         return _Times(oldest, newest)
 
 
@@ -221,14 +251,13 @@ def _read(
     connection: sa.Connection, log: Log, account: int, start: int, size: int
 ) -> Iterator[tuple[int, bytes]]:
     """Time and body of entries, in order of their positions."""
+    e = entries.c
     for first in range(start, start + size, READ_ENTRIES):
-        positions = range(first, min(first + READ_ENTRIES, start + size))
-        bodies = log.bodies(connection, account, positions)
-        query = sa.select(entries.c.position, entries.c.time).where(
-            entries.c.account == account, among(connection, entries.c.position, positions)
+        end = min(first + READ_ENTRIES, start + size)
+        query = sa.select(e.time, e.coding, e.body).where(
+            e.account == account, e.position >= first, e.position < end
         )
-        times = {row.position: row.time for row in connection.execute(query)}
-        yield from ((times[position], bodies[position]) for position in positions)
+        yield from log.bodies(connection, query.order_by(e.position))
 
 
 TEXTS = Projection(

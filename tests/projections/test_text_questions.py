@@ -121,7 +121,7 @@ def any_question(chance: random.Random, entries: list[Entry]) -> Question:
         "since": [START + 300, START + 1_000],
         "until": [START + 500, START + 1_100],
     }
-    asked = {name: chance.choice(values) for name, values in choices.items() if chance.random() < 0.15}
+    asked = {name: chance.choice(values) for name, values in choices.items() if chance.random() < 0.2}
     return Question(
         **asked,
         text=any_text(chance, entries),
@@ -152,10 +152,9 @@ def check(log: Log, answers: Activity, chance: random.Random, count: int) -> int
 
 WAYS = {
     "as it is": {},
-    "by place": {"PLACES_MAX": 10**9},
-    "by plan first": {"PLACES_MAX": -1, "STEP_MIN": 40},
-    "by plan a little": {"PLACES_MAX": -1, "STEP_MIN": 20, "FREQUENT_MAX": 20},
-    "unread": {"UNREAD_MAX": -1, "STEP_MIN": 100},
+    "step by step": {"BLOCKS_FIRST": 1, "BLOCKS_MIN": 1},
+    "by the other filters": {"PLACES_MAX": -1, "STEP_MIN": 40},
+    "nothing known": {"UNREAD_MAX": -1, "STEP_MIN": 100},
 }
 
 

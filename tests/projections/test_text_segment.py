@@ -20,7 +20,7 @@ bodies = st.dictionaries(texts, texts | st.integers(0, 10**6) | st.lists(texts, 
 
 @given(st.sets(st.integers(0, 20_000)))
 def test_a_posting_comes_back(numbers: set[int]) -> None:
-    assert decode(encode(sorted(numbers))) == sorted(numbers)
+    assert list(decode(encode(sorted(numbers)))) == sorted(numbers)
 
 
 @given(st.sets(st.integers(0, 3_000)))
@@ -74,7 +74,7 @@ def test_few_places_are_named_in_vain(many: tuple[list[list[bytes]], list[list[s
         found = segment.blocks_with(random_ids[number][0].encode())
         assert number in found
         in_vain += len(found) - 1
-    assert in_vain < 86 * 12  # of 86 × 599: some three marks of a half each, and luck
+    assert in_vain < 86 * 40  # of 599: each mark asked for is there by chance in somewhat more than half
 
 
 @pytest.mark.parametrize("text", ["nowhere-to-be-seen", "Grüßen", "bucketName:nothing", "administrator"])
