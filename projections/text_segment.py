@@ -40,7 +40,7 @@ _ARRIVES: Final = bytes(byte != _SKIP for byte in range(256))
 _HEXADECIMAL: Final = bytes(0 if byte in b"0123456789abcdef" else 1 for byte in range(256))
 _GRAM: Final = 0xFFFFFF
 _KINDS_PER_MARK: Final = (
-    1.2  # of a block: somewhat more than half of the bits are set then; 1.44 would set half
+    1.2  # of a block. With 1.44 half of the bits are set, which tells most; this is smaller
 )
 _KINDS_MIN, _KINDS_MAX = 15, 4_095  # odd, as all numbers of kinds are: grams are spread by the remainder
 _SATURATED: Final = 8 * _KINDS_MAX  # marks of one block

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,6 +62,11 @@ class _Opened:
     times: _Times
     segment: Segment
 
+    @property
+    def bytes(self) -> int:
+        """Of memory, about."""
+        return self.segment.bytes + 32 * self.segment.blocks
+
     def in_order(self, numbers: set[int] | range, order: Order, since: int, until: int) -> Iterator[Block]:
         oldest, newest = self.times.oldest, self.times.newest
         for number in self.times.in_order(numbers, order):
@@ -74,9 +80,7 @@ class Places:
     """Where a text may stand: blocks of the segments, and all that is in none."""
 
     found: dict[int, list[tuple[_Opened, set[int] | range]]]  # by account, in order
-    beyond: dict[
-        int, tuple[int, int]
-    ]  # account → positions that no segment has: the first, and the log's size
+    beyond: dict[int, tuple[int, int]]  # by account: the first position that no segment has, and the head
 
     @property
     def unread(self) -> int:
@@ -116,6 +120,10 @@ class Places:
         return heapq.merge(*streams, key=lambda block: block.oldest)
 
 
+class _Replaced(Exception):
+    """A segment is gone that was there a moment ago: PostgreSQL lets each statement see the newest rows."""
+
+
 class Texts:
     """The segments of one ledger, remembered as they are used; they never change."""
 
@@ -126,6 +134,13 @@ class Texts:
 
     def places(self, connection: sa.Connection, text: bytes, account: int | None = None) -> Places:
         """Where a text may stand, given as JSON writes it and in lower case; of one account, or of all."""
+        while True:
+            try:
+                return self._places(connection, text, account)
+            except _Replaced:
+                continue  # by a larger one, which happens a few times at most while a log grows by 65,536 entries
+
+    def _places(self, connection: sa.Connection, text: bytes, account: int | None) -> Places:
         s = segments.c
         query = sa.select(s.account, s.start, s.size).order_by(s.account, s.start)
         heads = sa.select(accounts.c.id, accounts.c.size)
@@ -153,17 +168,20 @@ class Texts:
 
     def _load(self, connection: sa.Connection, key: tuple[int, int, int]) -> _Opened:
         account, start, size = key
-        query = sa.select(segments).where(segments.c.account == account, segments.c.start == start)
-        row = connection.execute(query).one()
+        s = segments.c
+        query = sa.select(segments).where(s.account == account, s.start == start, s.size == size)
+        row = connection.execute(query).first()
+        if row is None:
+            raise _Replaced
         packed = Packed(bytes(row.words), bytes(row.postings), bytes(row.marks))
         blocks = size // BLOCK_ENTRIES
         one = _Opened(account, start, _Times.unpack(row.times, blocks), Segment(packed, blocks))
         with self._turn:
             if key not in self._opened:
                 self._opened[key] = one
-                self._bytes += one.segment.bytes
+                self._bytes += one.bytes
             while self._bytes > OPENED_BYTES_MAX and len(self._opened) > 1:
-                self._bytes -= self._opened.popitem(last=False)[1].segment.bytes
+                self._bytes -= self._opened.popitem(last=False)[1].bytes
         return one
 
 
@@ -171,15 +189,15 @@ class Texts:
 class _Times:
     """The oldest and newest entry of each block, seconds since 1970, and less than TIME_SECONDS beyond."""
 
-    oldest: list[int]
-    newest: list[int]
-    orders: dict[Order, list[int]] = field(default_factory=dict)  # all blocks, as soon as they are asked for
+    oldest: array[int]
+    newest: array[int]
+    orders: dict[Order, array[int]] = field(default_factory=dict)  # all blocks, as soon as they are asked for
 
     def in_order(self, numbers: set[int] | range, order: Order) -> Iterable[int]:
         if FEW * len(numbers) < len(self.oldest):
             return self._sorted(numbers, order)
         if order not in self.orders:
-            self.orders[order] = self._sorted(range(len(self.oldest)), order)
+            self.orders[order] = array("H", self._sorted(range(len(self.oldest)), order))
         return (number for number in self.orders[order] if number in numbers)
 
     def _sorted(self, numbers: Iterable[int], order: Order) -> list[int]:
@@ -201,7 +219,7 @@ class _Times:
         for place in range(6):
             raw[place::6] = by_weight[place * 2 * blocks : (place + 1) * 2 * blocks]
         numbers = [int.from_bytes(raw[at : at + 6], "little", signed=True) for at in range(0, len(raw), 6)]
-        oldest, newest, part = [], [], 0
+        oldest, newest, part = array("q"), array("q"), 0
         for step, span in zip(numbers[:blocks], numbers[blocks:], strict=True):
             part += step
             oldest.append(part * TIME_SECONDS)
@@ -233,7 +251,7 @@ def cut(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _lay_out(connection: sa.Connection, log: Log, account: int, start: int, size: int) -> None:
-    times = _Times([], [])
+    times = _Times(array("q"), array("q"))
 
     def blocks() -> Iterator[list[bytes]]:
         read = _read(connection, log, account, start, size)
