@@ -49,11 +49,18 @@ def main() -> None:
     asked = options.parse_args()
     log = Log(open_engine(asked.db))
     answers = Activity(log)
+    began = time.process_time(), time.perf_counter()
+    answers.runner.catch_up()  # what the first question by text would do
+    spent = time.process_time() - began[0], time.perf_counter() - began[1]
     drawn = random_entries(log, asked.pages)
     bare = timed(lambda entry: bare_page(log, entry), drawn)
     events = sum(log.size(account) for account in log.account_ids())
     print(
         f"{events:,} events on {log.engine.dialect.name}; p50 and p95 of {asked.pages} pages of {LIMIT}, ms"
+    )
+    print(
+        f"text laid out in {spent[1]:.1f} s, {spent[0] / events * 1e6:.1f} us of processor an event; "
+        f"{database_bytes(log) / events:.1f} bytes an event in all"
     )
     print(f"{'bare indexed query':24}{p50(bare):8.2f}{p95(bare):8.2f}")
     print(f"{'filter':24}{'library':>8}{'p95':>8}{'/ bare':>8}{'HTTP':>8}{'p95':>8}")
@@ -130,6 +137,17 @@ def bare_page(log: Log, entry: Entry) -> None:
         )
         cursor.fetchall()
         cursor.close()
+
+
+def database_bytes(log: Log) -> int:
+    """All tables, indexes and projections; what SQLite has not yet written back from its WAL included."""
+    with log.engine.connect() as connection:
+        if log.engine.dialect.name == "postgresql":
+            return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+        pages, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size")
+        )
+        return int(pages * size)
 
 
 PRINCIPAL_OF: dict[tuple[str, int], int] = {}

@@ -26,7 +26,7 @@ from projections.lines import Line, line, ref
 from projections.permissions.permissions import Permissions
 from projections.principals import principal_activity, principals
 from projections.refolding import HISTORY
-from projections.runner import Runner
+from projections.runner import Progress, Runner
 from projections.sessions import SESSIONS, Sessions
 from projections.vocabulary import BadFilter, UnknownName
 
@@ -34,12 +34,13 @@ Answer = dict[str, Any]
 
 
 class Investigation:
-    """The questions that one ledger answers."""
+    """The questions that one ledger answers. For `progress`, see `Activity`; a rebuild tells it too."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, progress: Progress | None = None) -> None:
         self.log = log
         self.runner = Runner(log, [HISTORY, SESSIONS])
-        self.entries = Activity(log)
+        self.entries = Activity(log, progress)
+        self._progress = progress
         self.account_history = History(log)
         self.sessions = Sessions(log)
         self.permissions = Permissions(log, self.sessions)
@@ -362,6 +363,7 @@ class Investigation:
     def rebuild(self) -> None:
         """Throw all projections away and build them again from the log."""
         self.runner.rebuild()
+        self.entries.runner.rebuild(progress=self._progress)
 
     def _account(self, named: str | None) -> str:
         known = self.log.account_ids()

@@ -44,12 +44,19 @@ class Projection:
     """`advance` takes in a span in the transaction it is given; it may read the log as it likes.
 
     It takes a span and not an entry, for few entries concern a projection and those can be found by an index.
+    Where each entry is work, `span_max` bounds what one transaction takes in: a span ends at a multiple of it. One
+    that takes entries by the `grain` leaves those that do not make a whole one for later.
     """
 
     name: str
     version: int
     tables: tuple[sa.Table, ...]
     advance: Callable[[sa.Connection, Log, Span], None]
+    grain: int = 1
+    span_max: int | None = None
+
+
+Progress = Callable[[int, int], None]  # is told after each span: entries taken in, of how many
 
 
 class Runner:
@@ -60,27 +67,36 @@ class Runner:
         self.projections = tuple(projections)
         self._ready = False
 
-    def catch_up(self) -> None:
-        """Take in all that the log holds now. Who reads afterwards reads their own writes."""
+    def catch_up(self, *, spans_max: int | None = None, progress: Progress | None = None) -> None:
+        """Take in all that the log holds now, or so many spans of it. Who reads afterwards reads their own writes."""
         self._prepare()
         with self.log.engine.connect() as connection:
             heads = connection.execute(sa.select(accounts)).all()
             reached = {
                 (row.projection, row.account): row.position for row in connection.execute(sa.select(cursors))
             }
-        for projection in self.projections:
-            for head in heads:
-                if reached.get((projection.name, head.id), 0) < head.size:
-                    self._advance(projection, head.id)
+        waiting = [
+            (projection, head.id, new)
+            for projection in self.projections
+            for head in heads
+            if (new := _ripe(projection, head.size) - reached.get((projection.name, head.id), 0)) > 0
+        ]
+        whole, done, spans = sum(new for _, _, new in waiting), 0, 0
+        for projection, account, new in waiting:
+            while new > 0 and (spans_max is None or spans < spans_max):
+                taken = self._advance(projection, account)
+                new, done, spans = new - (taken or new), done + taken, spans + 1
+                if progress is not None:
+                    progress(done, max(done, whole))
 
-    def rebuild(self) -> None:
+    def rebuild(self, *, progress: Progress | None = None) -> None:
         """Throw every projection away and build it again from the log."""
         with self.log.engine.execution_options(writes=True).begin() as connection:
             metadata.create_all(connection)
             for projection in self.projections:
                 _drop(connection, projection)
         self._ready = False
-        self.catch_up()
+        self.catch_up(progress=progress)
 
     def _prepare(self) -> None:
         """Make missing tables; drop those that another version of the projection made."""
@@ -100,28 +116,37 @@ class Runner:
                     table.create(connection, checkfirst=True)
         self._ready = True
 
-    def _advance(self, projection: Projection, account: int) -> None:
+    def _advance(self, projection: Projection, account: int) -> int:
+        """Take in one span; how many entries it has, 0 where another has taken them in."""
         with self.log.engine.execution_options(writes=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {account})")
             row = connection.execute(sa.select(accounts).where(accounts.c.id == account)).one()
             mine = sa.and_(cursors.c.projection == projection.name, cursors.c.account == account)
-            start = connection.execute(sa.select(cursors.c.position).where(mine)).scalar()
-            if (start or 0) >= row.size:
-                return
-            span = Span(account_id=row.account_id, account=account, start=start or 0, end=row.size)
+            reached = connection.execute(sa.select(cursors.c.position).where(mine)).scalar()
+            start, end = reached or 0, _ripe(projection, row.size)
+            if start >= end:
+                return 0
+            if projection.span_max is not None:
+                end = min(end, start - start % projection.span_max + projection.span_max)
+            span = Span(account_id=row.account_id, account=account, start=start, end=end)
             projection.advance(connection, self.log, span)
-            if start is None:
+            if reached is None:
                 connection.execute(
                     cursors.insert().values(
                         projection=projection.name,
                         account=account,
                         version=projection.version,
-                        position=row.size,
+                        position=end,
                     )
                 )
             else:
-                connection.execute(sa.update(cursors).where(mine).values(position=row.size))
+                connection.execute(sa.update(cursors).where(mine).values(position=end))
+        return end - start
+
+
+def _ripe(projection: Projection, size: int) -> int:
+    return size - size % projection.grain
 
 
 def _drop(connection: sa.Connection, projection: Projection) -> None:

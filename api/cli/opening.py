@@ -27,8 +27,13 @@ def opened_log(url: str, *, create: bool = False) -> Iterator[Log]:
 
 @contextmanager
 def investigation(context: typer.Context) -> Iterator[Investigation]:
-    """The questions of the ledger that --db names."""
+    """The questions of the ledger that --db names, asked by somebody who waits and is shown that there is work."""
+    from api.cli.waiting import Waiting
     from projections.investigation import Investigation
 
+    waiting = Waiting()
     with opened_log(context.obj) as log:
-        yield Investigation(log)
+        try:
+            yield Investigation(log, waiting)
+        finally:
+            waiting.end()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import investigation
+from api.cli.opening import investigation, opened_log
 from api.cli.printing import show
 
 if TYPE_CHECKING:
@@ -45,16 +45,15 @@ def serve(
         raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
-    with (
-        investigation(context) as ledger,
-        _listening(address, settings.port if port is None else port) as ear,
-    ):
+    with opened_log(context.obj) as log, _listening(address, settings.port if port is None else port) as ear:
         import uvicorn
 
         from api.app import make_app
+        from projections.investigation import Investigation
 
         _announce(context.obj, ear, address, None if given is not None else token)
-        config = uvicorn.Config(make_app(ledger, token=token), log_level="warning", access_log=False)
+        app = make_app(Investigation(log), token=token)
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
         try:
             uvicorn.Server(config).run(sockets=[ear])
         except KeyboardInterrupt:

@@ -41,6 +41,9 @@ FRAME_MEMBERS: Final = (
     "recipientAccountId",
 )
 LEVEL: Final = 3
+SIZE_MAX: Final = (
+    0x2000  # of a body told by two bytes, of which the first is less than any that a zstd frame begins with
+)
 DICTIONARY_BYTES: Final = 112_640
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEX = re.compile(r"[0-9A-F]{16}")
@@ -209,9 +212,17 @@ class Compression:
         return number in self._decompressors
 
     def compress(self, raw: bytes) -> bytes:
-        return self._compress(raw)
+        """A zstd frame. Where its head is the usual one, two bytes with the size stand for the five or six of it."""
+        frame, size = self._compress(raw), len(raw)
+        if size < SIZE_MAX:
+            head = _frame_head(size, len(frame) - (5 if size < 256 else 6))
+            if frame.startswith(head):
+                return size.to_bytes(2) + frame[len(head) :]
+        return frame
 
     def decompress(self, number: int, packed: bytes) -> bytes:
+        if packed[0] < SIZE_MAX >> 8:
+            packed = _frame_head(int.from_bytes(packed[:2]), len(packed) - 2) + packed[2:]
         return self._decompressors[number].decompress(packed)
 
 
@@ -235,6 +246,14 @@ PARAMETERS: Final = zstandard.ZstdCompressionParameters.from_level(
     write_content_size=True,
     write_dict_id=False,
 )
+
+
+@lru_cache(maxsize=65_536)
+def _frame_head(size: int, packed: int) -> bytes:
+    """Of a frame of one compressed block: descriptor, size, head of the block (RFC 8878, 3.1.1.1 and 3.1.1.2)."""
+    told = bytes((0x20, size)) if size < 256 else b"\x60" + (size - 256).to_bytes(2, "little")
+    last_and_compressed = 0b101
+    return told + (max(packed, 0) << 3 | last_and_compressed).to_bytes(3, "little")
 
 
 def _compressor(trained: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdCompressor:

@@ -66,16 +66,17 @@ class Reader:
             self._look_up(connection, rows)
             return [self._entry(row) for row in rows]
 
-    def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[int, bytes]]:
-        """Position and body of entries, from rows of (position, coding, body): the record less what is kept once.
+    def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+        """Bodies of entries: for each row of (…, coding, body) what else the query asks for, and the body.
 
-        Requests, responses and messages are always in it, as JSON; this is what text is looked for in.
+        A body is the record less what is kept once, as JSON; requests, responses and messages are always in it.
         """
-        for row in connection.execute(query):
-            dictionary, layout = row.coding >> LAYOUT_BITS, row.coding & LAYOUT_MASK
+        decompress = self.compression.decompress
+        for *asked, coding, body in connection.execute(query).all():  # all at once: a tenth less time
+            dictionary = coding >> LAYOUT_BITS
             if not self.compression.knows(dictionary):
                 self.load_dictionaries(connection)
-            yield row.position, self.compression.decompress(dictionary, row.body[prefix_bytes(layout) :])
+            yield *asked, decompress(dictionary, body[prefix_bytes(coding & LAYOUT_MASK) :])
 
     def _entry(self, row: sa.Row[Any]) -> Entry:
         try:

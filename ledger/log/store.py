@@ -322,12 +322,9 @@ class Log:
         account_ids = {row.id: row.account_id for row in connection.execute(query)}
         return [found[account_ids[account], position] for account, position in keys]
 
-    def bodies(self, connection: sa.Connection, account: int, positions: Sequence[int]) -> dict[int, bytes]:
-        """What text is looked for in, by position: requests, responses and messages as JSON. See Reader.bodies."""
-        query = sa.select(entries.c.position, entries.c.coding, entries.c.body).where(
-            entries.c.account == account, among(connection, entries.c.position, positions)
-        )
-        return dict(self._reader.bodies(connection, query))
+    def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+        """What text is looked for in: requests, responses and messages as JSON. See Reader.bodies."""
+        return self._reader.bodies(connection, query)
 
     def entries_at(self, account_id: str, positions: Sequence[int]) -> list[Entry]:
         """The entries at these positions of an account, in the order asked for."""

@@ -5,12 +5,35 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ledger.entry import Entry
 from ledger.record import is_denial
 from ledger.resources import resources_of
 from projections.activity import Question
+
+# What a record says of who called what, when, whence and how it ended, for which there are other filters.
+ELSEWHERE = frozenset(
+    [
+        "eventSource",
+        "eventName",
+        "awsRegion",
+        "errorCode",
+        "eventVersion",
+        "eventType",
+        "eventCategory",
+        "readOnly",
+        "managementEvent",
+        "recipientAccountId",
+        "sourceIPAddress",
+        "userAgent",
+        "userIdentity",
+        "eventID",
+        "eventTime",
+        "requestID",
+    ]
+)
 
 
 def answer(entries: Iterable[Entry], question: Question) -> list[Entry]:
@@ -47,7 +70,7 @@ def matches(entry: Entry, q: Question) -> bool:
             q.outcome is None or outcomes[q.outcome],
             q.read_only in (None, record.read_only),
             q.session in (None, who.access_key_id, who.session_arn),
-            q.text is None or q.text in json.dumps(document.get("requestParameters")).lower(),
+            q.text is None or _holds(document, q.text),
             q.since is None or entry.time >= q.since,
             q.until is None or entry.time < q.until,
         )
@@ -60,6 +83,18 @@ def _like(text: str, pattern: str) -> bool:
 
 def _like_case(text: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(text, pattern)
+
+
+def _holds(document: Mapping[str, Any], text: str) -> bool:
+    """Anywhere in what no other filter is for, as JSON writes it."""
+    rest = {name: value for name, value in document.items() if name not in ELSEWHERE}
+    return _written(text)[1:-1] in _written(rest)
+
+
+def _written(value: object) -> bytes:
+    """Canonical JSON, with the ASCII letters and no others in lower case."""
+    told = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return told.encode().lower()
 
 
 def _from(address: object, asked: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from ledger.entry import Draft, Entry, Origin
 from ledger.log import Log, open_engine
 from ledger.record import format_time, read_record
-from projections import activity
+from projections import plans
 from projections.activity import Activity, Question, cursor_of
 from projections.vocabulary import BadFilter
 from tests.oracles import plain_questions
@@ -133,8 +133,8 @@ def test_the_plain_reading_agrees(
     merge_max: int,
 ) -> None:
     """Whichever way is taken through the indexes: the bounds between the ways are moved about."""
-    monkeypatch.setattr(activity, "PROBE_MAX", probe_max)
-    monkeypatch.setattr(activity, "MERGE_MAX", merge_max)
+    monkeypatch.setattr(plans, "PROBE_MAX", probe_max)
+    monkeypatch.setattr(plans, "MERGE_MAX", merge_max)
     answers, entries = ledger
     chance = random.Random(probe_max * 100 + merge_max)
     answered = 0

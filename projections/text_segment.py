@@ -1,0 +1,237 @@
+"""The text of a stretch of the log, laid out so that the few entries which may hold a text are found.
+
+A body is cut into words wherever JSON or a name in AWS has a sign that parts it. Wherever a text stands, each of its
+own words stands in a word: as a whole between two such signs, at its beginning or end where the text has but one of
+them, or anywhere.
+
+- A word that is in several blocks of four entries is kept, with the blocks that have it (its *posting*). What is
+  asked for is looked for in all these words, so that any part of one finds it.
+- A word that is in one block only, as ids are that are random, would cost too much to keep. Of its *grams*, three
+  bytes in a row, the block has marks. All grams that are asked for must be marked.
+
+What is found is where to look, never an answer: blocks too many, but none too few.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate, compress
+from typing import Final, NamedTuple
+
+import zstandard
+
+BLOCK_ENTRIES: Final = 4
+LEVEL: Final = 19  # of compression: written once, and a third of a byte an entry smaller than at level 3
+EVERYWHERE: Final = 8  # a word in more than an eighth of the blocks has no posting: it stands everywhere
+HELD_BYTES_MAX: Final = 64 << 20  # of words, while a segment is made
+
+_PARTING: Final = b"\"\\/:,;{}[]()*?&<>| '"
+_BETWEEN: Final = b"\n"  # JSON text holds no such byte
+_CUT: Final = bytes.maketrans(_PARTING, _BETWEEN * len(_PARTING))
+_END_OF_POSTING: Final = b"\xff"
+_SKIP: Final = 0xFE
+_STEPS: Final = bytes(min(byte + 1, _SKIP) for byte in range(256))
+_ARRIVES: Final = bytes(byte != _SKIP for byte in range(256))
+
+_HEXADECIMAL: Final = bytes(0 if byte in b"0123456789abcdef" else 1 for byte in range(256))
+_GRAM: Final = 0xFFFFFF
+_KINDS_PER_MARK: Final = (
+    1.2  # of a block. With 1.44 half of the bits are set, which tells most; this is smaller
+)
+_KINDS_MIN, _KINDS_MAX = 15, 4_095  # odd, as all numbers of kinds are: grams are spread by the remainder
+_SATURATED: Final = 8 * _KINDS_MAX  # marks of one block
+
+
+class Packed(NamedTuple):
+    """A segment as it is kept."""
+
+    words: bytes
+    postings: bytes
+    marks: bytes
+
+
+def pack(blocks: Iterable[Sequence[bytes]]) -> Packed:
+    """Lay out the bodies of a segment, given by blocks, in lower case."""
+    where: dict[bytes, list[int]] = {}
+    marked: list[array[int]] = []
+    held = 0
+    for number, bodies in enumerate(blocks):
+        marked.append(array("I"))
+        for word in _words(bodies):
+            known = where.get(word)
+            if known is None:
+                where[word] = [number]
+                held += len(word)
+            else:
+                known.append(number)
+        if held > HELD_BYTES_MAX:
+            held -= _mark_single(where, marked)
+    _mark_single(where, marked)
+    kept = sorted(where)
+    few = len(marked) // EVERYWHERE
+    postings = (encode(where[word]) if len(where[word]) <= few else b"" for word in kept)
+    zstd = zstandard.ZstdCompressor(level=LEVEL)
+    return Packed(
+        zstd.compress(_BETWEEN.join(kept)),
+        zstd.compress(_END_OF_POSTING.join(postings)),
+        _marks(marked),
+    )
+
+
+class Segment:
+    """A segment unpacked, to be asked."""
+
+    def __init__(self, packed: Packed, blocks: int) -> None:
+        unpack = zstandard.ZstdDecompressor().decompress
+        words = unpack(packed.words)
+        self.blocks = blocks
+        self._words = _BETWEEN + words + _BETWEEN
+        self._starts = array("I", accumulate((len(word) + 1 for word in words.split(_BETWEEN)), initial=1))
+        self._postings = unpack(packed.postings).split(_END_OF_POSTING)
+        self._marks = packed.marks
+        self._width = (blocks + 7) // 8
+        kept = sum(map(len, self._postings)) + 40 * len(self._postings)
+        self.bytes = len(words) + kept + len(packed.marks)  # of memory, about
+
+    def blocks_with(self, text: bytes) -> set[int] | range:
+        """The numbers of the blocks that may hold a text, given as JSON writes it and in lower case."""
+        found: set[int] | None = None
+        for word, grams in _asked(text):
+            posted = self._posted(word)
+            if posted is None:
+                continue
+            marked = self._marked(grams)
+            if found is not None:
+                found = {number for number in found if number in posted or marked >> number & 1}
+            elif 2 * marked.bit_count() < self.blocks:
+                found = posted.union(_places_of(marked))
+        return range(self.blocks) if found is None else found
+
+    def _posted(self, word: bytes) -> set[int] | None:
+        """The blocks with a kept word that holds this one; None where they are so many that they tell little."""
+        words, starts, inward = self._words, self._starts, word.startswith(_BETWEEN)
+        found: set[int] = set()
+        at = words.find(word)
+        while at >= 0:
+            number = bisect_right(starts, at + inward) - 1
+            posting = self._postings[number]
+            found.update(decode(posting))
+            if not posting or 4 * len(found) > self.blocks:
+                return None
+            at = words.find(word, starts[number + 1] - 1)
+        return found
+
+    def _marked(self, grams: Iterable[int]) -> int:
+        """The blocks with all marks of some grams, as bits."""
+        width = self._width
+        kinds = len(self._marks) // width
+        bits = (1 << self.blocks) - 1
+        for gram in grams:
+            first = gram % kinds * width
+            bits &= int.from_bytes(self._marks[first : first + width], "little")
+            if not bits:
+                break
+        return bits
+
+
+def _places_of(bits: int) -> Iterator[int]:
+    digits = f"{bits:b}"[::-1]
+    at = digits.find("1")
+    while at >= 0:
+        yield at
+        at = digits.find("1", at + 1)
+
+
+def encode(numbers: Iterable[int]) -> bytes:
+    """Rising numbers as the gaps between them, a byte each; a byte more for each 254 that a gap is wide."""
+    coded = bytearray()
+    next_one = 0
+    for number in numbers:
+        wide, gap = divmod(number - next_one, _SKIP)
+        if wide:
+            coded += bytes((_SKIP,)) * wide
+        coded.append(gap)
+        next_one = number + 1
+    return bytes(coded)
+
+
+def decode(posting: bytes) -> Iterator[int]:
+    """The numbers that were encoded."""
+    reached = accumulate(posting.translate(_STEPS), initial=-1)
+    next(reached)
+    return compress(reached, posting.translate(_ARRIVES))
+
+
+def _words(bodies: Sequence[bytes]) -> set[bytes]:
+    return set(_BETWEEN.join(bodies).translate(_CUT).split(_BETWEEN))
+
+
+@lru_cache(maxsize=64)
+def _asked(text: bytes) -> list[tuple[bytes, set[int]]]:
+    """The words of a text, the longest first, each with a sign where the text parts it from others; and its grams."""
+    cut = text.translate(_CUT).split(_BETWEEN)
+    last = len(cut) - 1
+    asked = {
+        (_BETWEEN if place > 0 else b"") + word + (_BETWEEN if place < last else b""): _grams(word)
+        for place, word in enumerate(cut)
+        if word
+    }
+    return sorted(asked.items(), key=lambda one: (-len(one[0]), one[0]))
+
+
+def _mark_single(where: dict[bytes, list[int]], marked: list[array[int]]) -> int:
+    """Take out the words of one block only and mark their grams there; how many bytes of words went."""
+    single: dict[int, list[bytes]] = {}
+    for word, numbers in where.items():
+        if len(numbers) == 1:
+            single.setdefault(numbers[0], []).append(word)
+    gone = 0
+    for number, words in single.items():
+        marks = set(marked[number])
+        for word in words:
+            marks |= _grams(word)
+            gone += len(word)
+            del where[word]
+        if len(marks) > _SATURATED:
+            marks = set(range(_SATURATED))  # all there are: a block that is looked at always
+        marked[number] = array("I", sorted(marks))
+    return gone
+
+
+def _grams(word: bytes) -> set[int]:
+    """The grams that are marked and asked for, the same of a word wherever it stands.
+
+    All that hold more than hexadecimal digits, and of the others those that begin with a rising pair, nearly every
+    second one: most of what is random is made of these, and of a long id each gram tells little that the next does not.
+    """
+    # Read as whole numbers of four bytes, of which three count.
+    more = word + b"\n"
+    kinds = more.translate(_HEXADECIMAL)
+    chosen: set[int] = set()
+    for start in range(min(4, len(word) - 2)):
+        form = f"<{(len(more) - start) // 4}I"
+        chosen.update(
+            four & _GRAM
+            for four, kind in zip(
+                struct.unpack_from(form, more, start), struct.unpack_from(form, kinds, start), strict=True
+            )
+            if four & 0xFF < four >> 8 & 0xFF or kind & _GRAM
+        )
+    return chosen
+
+
+def _marks(marked: Sequence[array[int]]) -> bytes:
+    """For each kind of mark, which is a remainder of the gram, the blocks that have it as bits."""
+    marks_of_one = sum(map(len, marked)) / len(marked)
+    kinds = min(max(int(marks_of_one * _KINDS_PER_MARK) | 1, _KINDS_MIN), _KINDS_MAX)
+    width = (len(marked) + 7) // 8
+    bits = bytearray(kinds * width)
+    for number, grams in enumerate(marked):
+        byte, bit = number >> 3, 1 << (number & 7)
+        for gram in grams:
+            bits[gram % kinds * width + byte] |= bit
+    return bytes(bits)

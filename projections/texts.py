@@ -1,0 +1,283 @@
+"""Where in the log a text may stand: a projection of segments (see `text_segment`), and the question asked of it.
+
+An account's log is cut into segments of a fixed set of sizes, the largest first, each at a multiple of its size; what
+remains at the end, less than the smallest, is in none and is looked at always. So the segments follow from the length
+of the log alone, however it grew, and a new tail costs little: a few entries are laid out anew, and the large
+segments stay. Small ones give way to a larger one when they are as many as fill it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+import zstandard
+
+from ledger.log import Log
+from ledger.log.schema import accounts, entries
+from projections.plans import Key, Order
+from projections.runner import Projection, Span, metadata
+from projections.text_segment import BLOCK_ENTRIES, LEVEL, Packed, Segment, pack
+
+SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64)
+TIME_SECONDS: Final = 256  # what times of blocks are told in
+READ_ENTRIES: Final = 1_024  # at a time
+FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
+OPENED_BYTES_MAX: Final = 256 << 20  # of unpacked segments that are remembered: some ten million entries
+
+segments = sa.Table(
+    "text_segments",
+    metadata,
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.Integer, nullable=False, comment="how many entries"),
+    sa.Column("times", sa.LargeBinary, nullable=False, comment="of each block: its oldest and newest entry"),
+    sa.Column("words", sa.LargeBinary, nullable=False),
+    sa.Column("postings", sa.LargeBinary, nullable=False),
+    sa.Column("marks", sa.LargeBinary, nullable=False),
+)
+
+
+class Block(NamedTuple):
+    """Neighbouring entries of one account; none is older or newer than these seconds since 1970."""
+
+    oldest: int
+    newest: int
+    account: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    account: int
+    start: int
+    times: _Times
+    segment: Segment
+
+    @property
+    def bytes(self) -> int:
+        """Of memory, about."""
+        return self.segment.bytes + 32 * self.segment.blocks
+
+    def in_order(self, numbers: set[int] | range, order: Order, since: int, until: int) -> Iterator[Block]:
+        oldest, newest = self.times.oldest, self.times.newest
+        for number in self.times.in_order(numbers, order):
+            if newest[number] >= since and oldest[number] < until:
+                start = self.start + number * BLOCK_ENTRIES
+                yield Block(oldest[number], newest[number], self.account, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a text may stand: blocks of the segments, and all that is in none."""
+
+    found: dict[int, list[tuple[_Opened, set[int] | range]]]  # by account, in order
+    beyond: dict[int, tuple[int, int]]  # by account: the first position that no segment has, and the head
+
+    @property
+    def unread(self) -> int:
+        """How many entries no segment has."""
+        return sum(end - start for start, end in self.beyond.values())
+
+    def unread_keys(self) -> Iterator[Key]:
+        for account, (start, end) in self.beyond.items():
+            yield from ((account, position) for position in range(start, end))
+
+    def __len__(self) -> int:
+        """How many entries there are to be looked at."""
+        blocks = sum(len(numbers) for found in self.found.values() for _, numbers in found)
+        return BLOCK_ENTRIES * blocks + self.unread
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether the text may stand in the entry of this account and position."""
+        account, position = key
+        if account in self.beyond and position >= self.beyond[account][0]:
+            return True
+        found = self.found.get(account, [])
+        place = bisect_right(found, position, key=lambda one: one[0].start) - 1
+        if place < 0:
+            return False
+        one, numbers = found[place]
+        return (position - one.start) // BLOCK_ENTRIES in numbers
+
+    def in_order(self, order: Order, since: int, until: int) -> Iterator[Block]:
+        """The blocks that reach into a stretch of time, those first whose entries may come first."""
+        streams = [
+            one.in_order(numbers, order, since, until)
+            for found in self.found.values()
+            for one, numbers in found
+        ]
+        if order == "newest":
+            return heapq.merge(*streams, key=lambda block: block.newest, reverse=True)
+        return heapq.merge(*streams, key=lambda block: block.oldest)
+
+
+class _Replaced(Exception):
+    """A segment is gone that was there a moment ago: PostgreSQL lets each statement see the newest rows."""
+
+
+class Texts:
+    """The segments of one ledger, remembered as they are used; they never change."""
+
+    def __init__(self) -> None:
+        self._opened: OrderedDict[tuple[int, int, int], _Opened] = OrderedDict()
+        self._bytes = 0
+        self._turn = threading.Lock()
+
+    def places(self, connection: sa.Connection, text: bytes, account: int | None = None) -> Places:
+        """Where a text may stand, given as JSON writes it and in lower case; of one account, or of all."""
+        while True:
+            try:
+                return self._places(connection, text, account)
+            except _Replaced:
+                continue  # by a larger one, which happens a few times at most while a log grows by 65,536 entries
+
+    def _places(self, connection: sa.Connection, text: bytes, account: int | None) -> Places:
+        s = segments.c
+        query = sa.select(s.account, s.start, s.size).order_by(s.account, s.start)
+        heads = sa.select(accounts.c.id, accounts.c.size)
+        if account is not None:
+            query, heads = query.where(s.account == account), heads.where(accounts.c.id == account)
+        keys = [(row.account, row.start, row.size) for row in connection.execute(query)]
+        ends = {one: start + size for one, start, size in keys}
+        beyond = {
+            head.id: (ends.get(head.id, 0), head.size)
+            for head in connection.execute(heads)
+            if ends.get(head.id, 0) < head.size
+        }
+        found: dict[int, list[tuple[_Opened, set[int] | range]]] = {}
+        for one in self._open(connection, keys):
+            found.setdefault(one.account, []).append((one, one.segment.blocks_with(text)))
+        return Places(found, beyond)
+
+    def _open(self, connection: sa.Connection, keys: Sequence[tuple[int, int, int]]) -> Iterator[_Opened]:
+        for key in keys:
+            with self._turn:
+                known = self._opened.get(key)
+                if known is not None:
+                    self._opened.move_to_end(key)
+            yield known or self._load(connection, key)
+
+    def _load(self, connection: sa.Connection, key: tuple[int, int, int]) -> _Opened:
+        account, start, size = key
+        s = segments.c
+        query = sa.select(segments).where(s.account == account, s.start == start, s.size == size)
+        row = connection.execute(query).first()
+        if row is None:
+            raise _Replaced
+        packed = Packed(bytes(row.words), bytes(row.postings), bytes(row.marks))
+        blocks = size // BLOCK_ENTRIES
+        one = _Opened(account, start, _Times.unpack(row.times, blocks), Segment(packed, blocks))
+        with self._turn:
+            if key not in self._opened:
+                self._opened[key] = one
+                self._bytes += one.bytes
+            while self._bytes > OPENED_BYTES_MAX and len(self._opened) > 1:
+                self._bytes -= self._opened.popitem(last=False)[1].bytes
+        return one
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """The oldest and newest entry of each block, seconds since 1970, and less than TIME_SECONDS beyond."""
+
+    oldest: array[int]
+    newest: array[int]
+    orders: dict[Order, array[int]] = field(default_factory=dict)  # all blocks, as soon as they are asked for
+
+    def in_order(self, numbers: set[int] | range, order: Order) -> Iterable[int]:
+        if FEW * len(numbers) < len(self.oldest):
+            return self._sorted(numbers, order)
+        if order not in self.orders:
+            self.orders[order] = array("H", self._sorted(range(len(self.oldest)), order))
+        return (number for number in self.orders[order] if number in numbers)
+
+    def _sorted(self, numbers: Iterable[int], order: Order) -> list[int]:
+        newest = order == "newest"
+        return sorted(numbers, key=(self.newest if newest else self.oldest).__getitem__, reverse=newest)
+
+    def pack(self) -> bytes:
+        parts = [time // TIME_SECONDS for time in self.oldest]
+        steps = [after - before for before, after in zip([0, *parts], parts, strict=False)]
+        spans = [new // TIME_SECONDS - old for old, new in zip(parts, self.newest, strict=True)]
+        raw = b"".join(number.to_bytes(6, "little", signed=True) for number in (*steps, *spans))
+        by_weight = b"".join(raw[place::6] for place in range(6))  # the many noughts side by side
+        return zstandard.ZstdCompressor(level=LEVEL).compress(by_weight)
+
+    @staticmethod
+    def unpack(packed: bytes, blocks: int) -> _Times:
+        by_weight = zstandard.ZstdDecompressor().decompress(packed)
+        raw = bytearray(len(by_weight))
+        for place in range(6):
+            raw[place::6] = by_weight[place * 2 * blocks : (place + 1) * 2 * blocks]
+        numbers = [int.from_bytes(raw[at : at + 6], "little", signed=True) for at in range(0, len(raw), 6)]
+        oldest, newest, part = array("q"), array("q"), 0
+        for step, span in zip(numbers[:blocks], numbers[blocks:], strict=True):
+            part += step
+            oldest.append(part * TIME_SECONDS)
+            newest.append((part + span + 1) * TIME_SECONDS - 1)
+        return _Times(oldest, newest)
+
+
+def advance(connection: sa.Connection, log: Log, span: Span) -> None:
+    """Lay out the text of a span, and of what stood in small segments before it."""
+    first = span.start - span.start % SIZES[0]
+    wanted = dict(cut(first, span.end))
+    s = segments.c
+    there = sa.select(s.start, s.size).where(s.account == span.account, s.start >= first)
+    for start, size in connection.execute(there).all():
+        if wanted.get(start) == size:
+            del wanted[start]
+        else:
+            connection.execute(sa.delete(segments).where(s.account == span.account, s.start == start))
+    for start, size in wanted.items():
+        _lay_out(connection, log, span.account, start, size)
+
+
+def cut(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The start and size of the segments between two positions, of which the first begins a largest one."""
+    for size in SIZES:
+        while start + size <= end:
+            yield start, size
+            start += size
+
+
+def _lay_out(connection: sa.Connection, log: Log, account: int, start: int, size: int) -> None:
+    times = _Times(array("q"), array("q"))
+
+    def blocks() -> Iterator[list[bytes]]:
+        read = _read(connection, log, account, start, size)
+        while block := list(islice(read, BLOCK_ENTRIES)):
+            times.oldest.append(min(time for time, _ in block))
+            times.newest.append(max(time for time, _ in block))
+            yield [body.lower() for _, body in block]
+
+    packed = pack(blocks())
+    row = {"account": account, "start": start, "size": size, "times": times.pack(), **packed._asdict()}
+    connection.execute(segments.insert().values(row))
+
+
+def _read(
+    connection: sa.Connection, log: Log, account: int, start: int, size: int
+) -> Iterator[tuple[int, bytes]]:
+    """Time and body of entries, in order of their positions."""
+    e = entries.c
+    for first in range(start, start + size, READ_ENTRIES):
+        end = min(first + READ_ENTRIES, start + size)
+        query = sa.select(e.time, e.coding, e.body).where(
+            e.account == account, e.position >= first, e.position < end
+        )
+        yield from log.bodies(connection, query.order_by(e.position))
+
+
+TEXTS = Projection(
+    "texts", version=1, tables=(segments,), advance=advance, grain=SIZES[-1], span_max=SIZES[0]
+)

@@ -1,0 +1,62 @@
+"""How bodies are compressed: whatever their size and content, they come back, and so do those of whole zstd frames."""
+
+from __future__ import annotations
+
+import random
+
+import orjson
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.log.bodies import PARAMETERS, Compression, train_dictionary
+
+
+def body(chance: random.Random) -> bytes:
+    token = f"{chance.getrandbits(128):032x}"
+    name = f"bucket-{chance.randint(1, 99)}"
+    return orjson.dumps({"requestParameters": {"bucketName": name, "token": token}, "responseElements": None})
+
+
+@pytest.fixture(scope="module")
+def trained() -> Compression:
+    chance = random.Random(1)
+    content = train_dictionary([body(chance) for _ in range(20_000)])
+    assert content is not None
+    return Compression({1: content})
+
+
+@given(st.binary(max_size=600) | st.binary(min_size=1, max_size=9).map(lambda part: part * 1_200))
+def test_anything_comes_back(raw: bytes) -> None:
+    compression = Compression()
+    assert compression.decompress(0, compression.compress(raw)) == raw
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 511, 512, 8_191, 8_192, 8_193, 131_072, 400_000])
+def test_a_body_of_any_size_comes_back(size: int) -> None:
+    compression, chance = Compression(), random.Random(size)
+    for raw in (b"a" * size, chance.randbytes(size), (b"abc%d" % size * size)[:size]):
+        assert compression.decompress(0, compression.compress(raw)) == raw
+
+
+def test_what_was_kept_as_a_whole_frame_is_read(trained: Compression) -> None:
+    compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS)
+    for size in (0, 10, 300, 9_000):
+        raw = (b"written by an earlier version " * 400)[:size]
+        assert trained.decompress(0, compressor.compress(raw)) == raw
+
+
+def test_the_head_of_a_frame_is_not_kept(trained: Compression) -> None:
+    raw = body(random.Random(2))
+    assert trained.decompress(1, trained.compress(raw)) == raw
+    assert len(trained.compress(raw)) == len(trained._compress(raw)) - 3
+    longer = raw[:-1] + b',"more":"' + raw.hex().encode() * 3 + b'"}'
+    assert trained.decompress(1, trained.compress(longer)) == longer
+    assert len(trained.compress(longer)) == len(trained._compress(longer)) - 4
+
+
+def test_a_spoilt_head_is_noticed(trained: Compression) -> None:
+    packed = trained.compress(body(random.Random(3)))
+    with pytest.raises(zstandard.ZstdError):
+        trained.decompress(1, bytes((packed[0], packed[1] ^ 4)) + packed[2:])
