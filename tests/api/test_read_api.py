@@ -220,6 +220,7 @@ def test_the_description_names_every_route_and_shape(http: TestClient) -> None:
         "/v1/keys/{id}",
         "/v1/lineage/{name}",
         "/v1/findings",
+        "/v1/access/{principal}",
         "/v1/principals",
         "/v1/accounts",
     }
