@@ -21,6 +21,7 @@ from projections.permissions.standing import Standing
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 
 TARGETS_TOLD_MAX = 20
+ANSWERS_KEPT_MAX = 1_024
 
 
 class Risk(StrEnum):
@@ -120,9 +121,13 @@ def access(standing: Standing, roles: Roles) -> Access:
 
 def plain_risk(standing: Standing, roles: Roles) -> Risk:
     """The gravest that a principal may do, without a look at the roles that it may assume in turn."""
+    arn = standing.caller.arn
+    if arn in roles.risks:
+        return Risk(roles.risks[arn])
     found = gravest(one.risk for one in permissions(standing.permitted, frozenset()))
     if found is not Risk.ADMINISTRATOR and escalations(standing, roles):
-        return Risk.ESCALATES
+        found = Risk.ESCALATES
+    roles.risks[arn] = found
     return found
 
 
@@ -151,20 +156,26 @@ def possible_actions(what: Permitted) -> dict[str, str]:
 
 
 def _permission(what: Permitted, part: Part, opening: frozenset[Match]) -> Permission:
-    alone = Permitted((part,), what.boundary, what.session, what.denies)
+    possible, kept = _possible(Permitted((part,), what.boundary, what.session, what.denies))
+    bounded = tuple(
+        one for one in what.boundary or () if one.meant & part.meant and overlap(one.scope, part.scope)
+    )
+    denies = tuple(one for one in what.denies if one.meant & part.meant and overlap(one.scope, part.scope))
+    return Permission(part, _risk(part, possible, kept, opening), possible, kept, bounded, denies)
+
+
+@lru_cache(maxsize=ANSWERS_KEPT_MAX)
+def _possible(what: Permitted) -> tuple[frozenset[str], Mapping[str, int]]:
+    """The actions that are allowed somewhere, and how many of the others each thing keeps."""
     kept: Counter[str] = Counter()
     possible: set[str] = set()
-    for action, said in alone.sayings().items():
+    for action, said in what.sayings().items():
         keeps = _keeper(said)
         if keeps is None:
             possible.add(action)
         else:
             kept[keeps] += 1
-    bounded = tuple(
-        one for one in what.boundary or () if one.meant & part.meant and overlap(one.scope, part.scope)
-    )
-    denies = tuple(one for one in what.denies if one.meant & part.meant and overlap(one.scope, part.scope))
-    return Permission(part, _risk(part, possible, kept, opening), frozenset(possible), kept, bounded, denies)
+    return frozenset(possible), kept
 
 
 @lru_cache(maxsize=65_536)
@@ -181,7 +192,7 @@ def _keeper(said: Said) -> str | None:
         return None
 
 
-def _risk(part: Part, possible: set[str], kept: Mapping[str, int], opening: frozenset[Match]) -> Risk:
+def _risk(part: Part, possible: frozenset[str], kept: Mapping[str, int], opening: frozenset[Match]) -> Risk:
     if not possible:
         # A pattern that no known action matches may yet mean one that AWS has added since.
         return Risk.NOTHING if part.meant else Risk.UNKNOWN

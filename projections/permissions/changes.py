@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ledger.account.entities import Role, User
 from ledger.policy.decision import Effect
@@ -25,6 +26,7 @@ from projections.permissions.standing import Standing, WholeWorld
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 
 EXAMPLES_MAX = 5
+GAINS_KEPT_MAX = 64  # of who came to everything each takes some megabytes
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,9 @@ def _raised(found: Comparison, before: Access | None, after: Access | None) -> s
     return "perhaps" if verdict == "no" and unknown - known else verdict
 
 
+@lru_cache(maxsize=GAINS_KEPT_MAX)
 def told_gain(gain: Gain) -> Answer:
-    """How many actions, by access level, and a few of them."""
+    """How many actions, by access level, and a few of them; of those who share a gain it is counted once."""
     return {
         "surely": told_levels(gain.surely),
         "perhaps": told_levels(gain.perhaps),

@@ -6,7 +6,7 @@ For each it is counted for how many known actions that is so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ledger.policy.decision import Effect
@@ -83,7 +83,7 @@ def compare(before: Permitted, after: Permitted) -> Comparison:
 
 
 def difference(
-    before: dict[str, Said], after: dict[str, Said], actions: Iterable[str], within: Scope | None = None
+    before: Mapping[str, Said], after: Mapping[str, Said], actions: Iterable[str], within: Scope | None = None
 ) -> Gain:
     """The actions that `after` allows somewhere (`within` a statement's resources) where `before` does not."""
     surely, perhaps = set(), set()
@@ -102,7 +102,7 @@ def difference(
     return Gain(frozenset(surely), frozenset(perhaps))
 
 
-def _effect(part: Part, came: bool, old: dict[str, Said], new: dict[str, Said]) -> Gain:
+def _effect(part: Part, came: bool, old: Mapping[str, Said], new: Mapping[str, Said]) -> Gain:
     """Where the statement makes the difference: an Allow allows what was not, a Deny takes what was."""
     raises = (part.effect is Effect.ALLOW) is came
     before, after = (old, new) if raises else (new, old)

@@ -8,9 +8,10 @@ a role"; of `AddRoleToInstanceProfile`, permissions boundaries and service-speci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from ledger.account.entities import Role, User
 from ledger.policy.decision import Layer, Match, Source, Unknown
@@ -249,19 +250,26 @@ class _Looking:
     standing: Standing
     roles: Roles
     worse: Callable[[Standing], bool] | None
-    _hops: dict[str, Hop] = field(default_factory=dict)
-    _said: dict[str, Said] = field(default_factory=dict)
 
-    def every(self) -> Iterator[Escalation]:
-        said = self.standing.permitted.sayings()
-        self._said = {action.lower(): one for action, one in said.items()}
-        self._hops = {
+    @cached_property
+    def _said(self) -> Mapping[str, Said]:
+        return {action.lower(): said for action, said in self.standing.permitted.sayings().items()}
+
+    @cached_property
+    def _hops(self) -> Mapping[str, Hop]:
+        """The roles that it may assume, or perhaps may; most ways do not ask for them."""
+        return {
             arn: hop
             for arn in self.roles.candidates(self.standing)
             if arn != self.standing.caller.role_arn and (hop := judged_hop(self.standing, arn)) is not None
         }
+
+    def every(self) -> Iterator[Escalation]:
         for way in WAYS:
-            if way.on is not On.ROLE_TO_ASSUME and not all(self._spoken(action) for action in way.actions):
+            if way.on is On.ROLE_TO_ASSUME:
+                if self.worse is None:
+                    continue
+            elif not all(self._spoken(action) for action in way.actions):
                 continue
             beside = self._besides(way)
             if beside is None:

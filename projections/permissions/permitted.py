@@ -28,6 +28,7 @@ from projections.permissions.judging import Context
 
 ANYTHING = "*"  # what an open variable may come to
 MIXED_MAX = 4  # provisos of which both values are tried; the others are taken as if they were two
+SAYINGS_KEPT_MAX = 128  # of who may do everything each takes some megabytes
 EVERYTHING = "*"
 
 
@@ -87,8 +88,11 @@ class Permitted:
     def parts(self) -> tuple[Part, ...]:
         return (*self.allows, *(self.boundary or ()), *(self.session or ()), *self.denies)
 
-    def sayings(self) -> dict[str, Said]:
+    def sayings(self) -> Mapping[str, Said]:
         """What is said about each action that anything allows."""
+        return _sayings(self)
+
+    def _sayings(self) -> Mapping[str, Said]:
         parts = self.parts
         speaks: dict[str, int] = {}
         for number, part in enumerate(parts):
@@ -119,6 +123,11 @@ class Permitted:
             None if self.session is None else scopes(self.session),
             scopes(self.denies),
         )
+
+
+@lru_cache(maxsize=SAYINGS_KEPT_MAX)
+def _sayings(what: Permitted) -> Mapping[str, Said]:
+    return what._sayings()
 
 
 def permitted(

@@ -56,6 +56,7 @@ class Roles:
     def __init__(self, world: WholeWorld) -> None:
         self.world = world
         self.by_arn: dict[str, tuple[Role, str]] = {}
+        self.risks: dict[str, str] = {}  # of those that were looked at, by ARN; `access` finds them out
         self._naming: dict[str, list[str]] = {}  # a principal's ARN or unique id to the roles that name it
         self._delegating: dict[str, list[str]] = {}  # an account to the roles that leave it to its policies
         self._open: list[str] = []  # roles that name anyone, or all but some

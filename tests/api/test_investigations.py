@@ -493,9 +493,7 @@ def test_the_document_shows_what_the_command_prints(ask: Command, block: Shown) 
 
 def test_the_document_answers_every_question() -> None:
     asked = {int(number) for number in re.findall(r"^### (\d+)\.", DOCUMENT.read_text(), re.M)}
-    answered = {*range(1, 6), 12, *range(14, 25), 26, *range(28, 40)}
-    answered = {*range(1, 8), *range(10, 27), *range(28, 37), 39}
-    assert answered - asked == set()
+    assert asked == set(range(1, 40))
 
 
 def test_the_readme_begins_with_what_the_demo_prints(
@@ -503,10 +501,9 @@ def test_the_readme_begins_with_what_the_demo_prints(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     screen = re.findall(r"^    (.*)$|^()$", README.read_text().partition("\nPoint it")[0], re.M)
-    first, second = "\n".join(line for line, _ in screen).strip().split("$ iam-ledger ")
-    shows([line for line in first.splitlines()[1:] if line], command("demo").text, gaps=True)
-    words, *lines = second.splitlines()
-    shows(lines, command(*shlex.split(words)).text)
+    words, *lines = [line for line, _ in screen if line]
+    assert words == "$ python3 dev.py demo"
+    shows(lines, command("demo").text, gaps=True)
 
 
 def everyday() -> list[str]:
