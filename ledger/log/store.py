@@ -19,9 +19,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import Draft, Entry
 from ledger.log import bodies
-from ledger.log.bodies import Compression, split
+from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.names import Names
-from ledger.log.preparation import Prepared, event_number, prepare
+from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import Row, among, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
@@ -71,7 +71,9 @@ class Log:
         """Write all the drafts that are new, durably and in order, or raise and write none.
 
         The drafts may belong to several accounts; an account is made when it is first met. A draft whose event
-        id the account has with the same content is a duplicate: skipped and counted. With `head`, which needs
+        id the account has with the same content is a duplicate: skipped and counted. The content is the record,
+        and the authorization where the draft has one: a decision is never dropped for another, and a record that
+        is read back from an export of this log, which has none, is not taken in again. With `head`, which needs
         drafts of one account, raises HeadMoved when the log's size is not that.
         """
         self.train(drafts)
@@ -127,14 +129,14 @@ class Log:
         for one in batch:
             contents = same_id.setdefault((one.event_head, one.event_tail), [])
             if one.content not in contents:
-                contents.append(one.content)
+                contents += told_by(one.content)
                 fresh.append(one)
         return fresh
 
     def _written(
         self, connection: sa.Connection, account: int, batch: Sequence[Prepared]
     ) -> dict[tuple[int, bytes], list[bytes]]:
-        """What the log has under the batch's event ids already: a digest of each record."""
+        """What the log has under the batch's event ids already: contents, as `Prepared` has them."""
         wanted = {(one.event_head, one.event_tail) for one in batch}
         # `+ 0` keeps the planner from walking the whole account instead of the index by event id.
         query = sa.select(entries.c.event_head, entries.c.event_tail, entries.c.position).where(
@@ -149,7 +151,7 @@ class Log:
         written: dict[tuple[int, bytes], list[bytes]] = {}
         for entry in self._at(connection, account, list(found)):
             contents = written.setdefault(found[entry.position], [])
-            contents.append(sha256(canonical(entry.document)).digest())
+            contents += told_by(content_of(canonical(entry.document), entry.authorization))
         return written
 
     def _write(
@@ -358,6 +360,19 @@ class Log:
                 .order_by(accounts.c.account_id, entries.c.position)
             )
             return self._reader.entries(connection, query)
+
+    def authorized(self, account_id: str) -> list[int]:
+        """The positions of the entries that a decision is stored with, in order."""
+        query = (
+            sa.select(entries.c.position)
+            .join(accounts, accounts.c.id == entries.c.account)
+            .where(
+                accounts.c.account_id == account_id, entries.c.coding >= sa.literal_column(str(AUTHORIZED))
+            )
+            .order_by(entries.c.position)
+        )
+        with self.engine.connect() as connection:
+            return list(connection.scalars(query))
 
     def _at(self, connection: sa.Connection, account: int, positions: Sequence[int]) -> list[Entry]:
         if not positions:
