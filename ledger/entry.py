@@ -44,15 +44,20 @@ NATIVE = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to become an entry. `canonical_record` are the record's canonical bytes."""
+    """What is to become an entry. `canonical_record` are the record's canonical bytes.
+
+    `authorization`, a canonical JSON object too, is the decision that was made on the call (`ledger.authorization`); None
+    where none was made here, as for whatever is imported.
+    """
 
     record: Record
     canonical_record: bytes
     origin: Origin = NATIVE
+    authorization: bytes | None = None
 
     @staticmethod
-    def of(record: Record, origin: Origin = NATIVE) -> Draft:
-        return Draft(record, canonical(record.document), origin)
+    def of(record: Record, origin: Origin = NATIVE, authorization: bytes | None = None) -> Draft:
+        return Draft(record, canonical(record.document), origin, authorization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,10 @@ def leaf_hash(leaf: bytes) -> bytes:  # RFC 6962, 2.1
     return hashlib.sha256(b"\x00" + leaf).digest()
 
 
-def body_bytes(canonical_record: bytes, origin: bytes) -> bytes:
+def body_bytes(canonical_record: bytes, origin: bytes, authorization: bytes | None = None) -> bytes:
     """The canonical body: what the commitment hashes. Equal to `canonical` of the three members."""
-    return b'{"authorization":null,"origin":' + origin + b',"record":' + canonical_record + b"}"
+    decided = b"null" if authorization is None else authorization
+    return b'{"authorization":' + decided + b',"origin":' + origin + b',"record":' + canonical_record + b"}"
 
 
 def commit(salt: bytes, body: bytes) -> bytes:
@@ -106,6 +112,7 @@ class Entry:
     leaf_hash: bytes
     origin: Origin
     document: dict[str, Any]
+    authorization: bytes | None = None  # canonical JSON
 
     @property
     def record(self) -> Record:
@@ -113,7 +120,8 @@ class Entry:
 
     @property
     def commitment(self) -> bytes:
-        return commit(self.salt, body_bytes(canonical(self.document), self.origin.to_bytes()))
+        body = body_bytes(canonical(self.document), self.origin.to_bytes(), self.authorization)
+        return commit(self.salt, body)
 
     @property
     def leaf(self) -> Leaf:

@@ -12,6 +12,7 @@ from typer import TyperException
 from api.cli import (
     access,
     accounts,
+    evaluating,
     events,
     exporting,
     importing,
@@ -39,6 +40,7 @@ for room in (
     permissions,
     permissions_over_time,
     access,
+    evaluating,
     exporting,
     running,
 ):

@@ -27,6 +27,10 @@ REQUEST_UUID: Final = 2  # the body begins with the 16 bytes of requestID, a UUI
 REQUEST_HEX: Final = 4  # … with the 8 bytes of requestID, 16 digits as S3 writes them
 USUAL_HOST: Final = 8  # tlsDetails names the host that source and region give
 LAYOUT_BITS: Final = 4
+AUTHORIZED: Final = (
+    1 << 30
+)  # in an entry's coding: before the rest, compressed with it, stands an authorization
+LENGTH_BYTES: Final = 4  # of an authorization
 
 FRAME_MEMBERS: Final = (
     "eventSource",
@@ -170,6 +174,32 @@ def join(
 def prefix_bytes(layout: int) -> int:
     """How many bytes of a body stand before what is compressed."""
     return 16 if layout & REQUEST_UUID else 8 if layout & REQUEST_HEX else 0
+
+
+class Coding(NamedTuple):
+    """How a body is to be read, as one number of its row tells."""
+
+    dictionary: int
+    layout: int
+    authorized: bool
+
+    @staticmethod
+    def of(number: int) -> Coding:
+        layout = number & ((1 << LAYOUT_BITS) - 1)
+        return Coding((number & ~AUTHORIZED) >> LAYOUT_BITS, layout, number >= AUTHORIZED)
+
+
+def with_authorization(authorization: bytes, rest: bytes) -> bytes:
+    """What is compressed of a record that a decision was made on. Much of the one is in the other."""
+    return len(authorization).to_bytes(LENGTH_BYTES) + authorization + rest
+
+
+def without_authorization(told: bytes) -> tuple[bytes, bytes]:
+    """The authorization, and the rest of the record."""
+    end = LENGTH_BYTES + int.from_bytes(told[:LENGTH_BYTES])
+    if end > len(told):
+        raise ValueError("the authorization is cut off")
+    return told[LENGTH_BYTES:end], told[end:]
 
 
 def frame_document(frame: FrameKey) -> dict[str, Any]:

@@ -10,9 +10,22 @@ from itertools import chain
 from sys import intern
 from typing import Any, NamedTuple
 
+import orjson
+
 from ledger.entry import SALT_BYTES, Draft, body_bytes
-from ledger.log.bodies import LAYOUT_BITS, UUID, Compression, FrameKey, split
+from ledger.log.bodies import (
+    AUTHORIZED,
+    LAYOUT_BITS,
+    UUID,
+    Compression,
+    FrameKey,
+    split,
+    with_authorization,
+)
+from ledger.record import canonical
 from ledger.resources import resources_of
+
+DIGEST_BYTES = 32
 
 
 class Prepared(NamedTuple):
@@ -26,7 +39,7 @@ class Prepared(NamedTuple):
     time: Sequence[int]
     event_head: Sequence[int]
     event_tail: Sequence[bytes]
-    content: Sequence[bytes]  # SHA-256 of the canonical record: what tells a duplicate
+    content: Sequence[bytes]  # what tells a duplicate: see `content_of`
     salt: Sequence[bytes]
     commitment: Sequence[bytes]
     frame: Sequence[FrameKey]
@@ -81,6 +94,10 @@ def prepare(drafts: Sequence[Draft], compression: Compression) -> Prepared:
         layout, frame, identity, key, began, address, agent, error, prefix, rest = split(
             record, canonical_record, named_by_uuid=named_by_uuid
         )
+        mark, authorization = 0, draft.authorization
+        if authorization is not None:
+            _check_canonical(authorization)
+            rest, mark = with_authorization(authorization, rest), AUTHORIZED
         salt = salts[at : at + SALT_BYTES]
         account_id = record.account_id
         rows.append(
@@ -89,9 +106,9 @@ def prepare(drafts: Sequence[Draft], compression: Compression) -> Prepared:
                 record.time,
                 event_head,
                 event_tail,
-                sha256(canonical_record).digest(),
+                content_of(canonical_record, authorization),
                 salt,
-                sha256(salt + body_bytes(canonical_record, origin_bytes)).digest(),
+                sha256(salt + body_bytes(canonical_record, origin_bytes, authorization)).digest(),
                 frame,
                 identity,
                 key,
@@ -99,13 +116,31 @@ def prepare(drafts: Sequence[Draft], compression: Compression) -> Prepared:
                 address and intern(address),
                 agent and intern(agent),
                 error,
-                dictionary | layout,
+                mark | dictionary | layout,
                 prefix + compress(rest),
                 resources_of(record.document, account_id),
                 origin_bytes,
             )
         )
     return Prepared.of(rows)
+
+
+def content_of(canonical_record: bytes, authorization: bytes | None) -> bytes:
+    """SHA-256 of the record, and that of the authorization behind it where there is one."""
+    content = sha256(canonical_record).digest()
+    return content if authorization is None else content + sha256(authorization).digest()
+
+
+def told_by(content: bytes) -> tuple[bytes, ...]:
+    """The contents that say nothing new where this one is: its own, and the record without its authorization."""
+    record = content[:DIGEST_BYTES]
+    return (content,) if content == record else (content, record)
+
+
+def _check_canonical(authorization: bytes) -> None:
+    """Of an object, for `null` would be hashed as if there were none."""
+    if not authorization.startswith(b"{") or canonical(orjson.loads(authorization)) != authorization:
+        raise ValueError(f"an authorization is a canonical JSON object, not {authorization[:80]!r}")
 
 
 def event_number(event_id: str) -> tuple[int, bytes]:

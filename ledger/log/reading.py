@@ -11,7 +11,15 @@ import sqlalchemy as sa
 from zstandard import ZstdError
 
 from ledger.entry import Entry, Origin
-from ledger.log.bodies import LAYOUT_BITS, WHOLE, Compression, event_id_of, join, prefix_bytes
+from ledger.log.bodies import (
+    WHOLE,
+    Coding,
+    Compression,
+    event_id_of,
+    join,
+    prefix_bytes,
+    without_authorization,
+)
 from ledger.log.rows import among
 from ledger.log.schema import (
     accounts,
@@ -25,7 +33,6 @@ from ledger.log.schema import (
 )
 
 REMEMBERED_MAX = 200_000
-LAYOUT_MASK = (1 << LAYOUT_BITS) - 1
 
 
 def everything() -> sa.Select[Any]:
@@ -73,10 +80,11 @@ class Reader:
         """
         decompress = self.compression.decompress
         for *asked, coding, body in connection.execute(query).all():  # all at once: a tenth less time
-            dictionary = coding >> LAYOUT_BITS
+            dictionary, layout, authorized = Coding.of(coding)
             if not self.compression.knows(dictionary):
                 self.load_dictionaries(connection)
-            yield *asked, decompress(dictionary, body[prefix_bytes(coding & LAYOUT_MASK) :])
+            told = decompress(dictionary, body[prefix_bytes(layout) :])
+            yield *asked, without_authorization(told)[1] if authorized else told
 
     def _entry(self, row: sa.Row[Any]) -> Entry:
         try:
@@ -85,10 +93,13 @@ class Reader:
             raise EntryDamaged(row.account_id, row.position, f"{type(error).__name__}: {error}") from error
 
     def _put_together(self, row: sa.Row[Any]) -> Entry:
-        dictionary, layout = row.coding >> LAYOUT_BITS, row.coding & LAYOUT_MASK
+        dictionary, layout, authorized = Coding.of(row.coding)
         body = row.body
         split_at = prefix_bytes(layout)
         rest = self.compression.decompress(dictionary, body[split_at:])
+        authorization = None
+        if authorized:
+            authorization, rest = without_authorization(rest)
         identity, pseudonym = self._identities[row.identity]
         arrived, origin = self._arrivals[row.arrival]
         texts = self._strings
@@ -119,10 +130,12 @@ class Reader:
             leaf_hash=bytes(row.leaf_hash),
             origin=origin,
             document=document,
+            authorization=authorization,
         )
 
     def _look_up(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
-        if not all(self.compression.knows(number) for number in {row.coding >> LAYOUT_BITS for row in rows}):
+        needed = {Coding.of(number).dictionary for number in {row.coding for row in rows}}
+        if not all(map(self.compression.knows, needed)):
             self.load_dictionaries(connection)
         for memory in (self._strings, self._frames, self._identities, self._arrivals):
             if len(memory) > REMEMBERED_MAX:

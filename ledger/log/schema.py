@@ -10,6 +10,8 @@ import enum
 
 import sqlalchemy as sa
 
+from ledger.log.bodies import AUTHORIZED
+
 metadata = sa.MetaData()
 
 accounts = sa.Table(
@@ -117,7 +119,12 @@ entries = sa.Table(
     sa.Column("agent", sa.Integer),
     sa.Column("arrival", sa.Integer, nullable=False),
     sa.Column("lag", sa.Integer, nullable=False, comment="milliseconds from the arrival to the entry"),
-    sa.Column("coding", sa.Integer, nullable=False, comment="16 x dictionary + layout of the body"),
+    sa.Column(
+        "coding",
+        sa.Integer,
+        nullable=False,
+        comment="16 x dictionary + layout of the body; 2^30 more with an authorization",
+    ),
     sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
     sa.Column("salt", sa.LargeBinary, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -142,6 +149,14 @@ sa.Index(
     entries.c.time,
     sqlite_where=entries.c.error.isnot(None),
     postgresql_where=entries.c.error.isnot(None),
+)
+
+sa.Index(
+    "entries_authorized",
+    entries.c.account,
+    entries.c.position,
+    sqlite_where=entries.c.coding >= AUTHORIZED,
+    postgresql_where=entries.c.coding >= AUTHORIZED,
 )
 
 tails = sa.Table(

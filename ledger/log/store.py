@@ -20,9 +20,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import Draft, Entry
 from ledger.log import bodies
-from ledger.log.bodies import Compression, split
+from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.names import Names
-from ledger.log.preparation import Prepared, event_number, prepare
+from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
@@ -72,7 +72,9 @@ class Log:
         """Write all the drafts that are new, durably and in order, or raise and write none.
 
         The drafts may belong to several accounts; an account is made when it is first met. A draft whose event
-        id the account has with the same content is a duplicate: skipped and counted. With `head`, which needs
+        id the account has with the same content is a duplicate: skipped and counted. The content is the record,
+        and the authorization where the draft has one: a decision is never dropped for another, and a record that
+        is read back from an export of this log, which has none, is not taken in again. With `head`, which needs
         drafts of one account, raises HeadMoved when the log's size is not that.
         """
         self.train(drafts)
@@ -128,14 +130,14 @@ class Log:
         for index, (event_id, content) in enumerate(zip(ids, batch.content, strict=True)):
             contents = same_id.setdefault(event_id, [])
             if content not in contents:
-                contents.append(content)
+                contents += told_by(content)
                 fresh.append(index)
         return batch.chosen(fresh)
 
     def _written(
         self, connection: sa.Connection, account: int, wanted: set[tuple[int, bytes]]
     ) -> dict[tuple[int, bytes], list[bytes]]:
-        """What the log has under these event ids already: a digest of each record."""
+        """What the log has under these event ids already: contents, as `Prepared` has them."""
         # `+ 0` keeps the planner from walking the whole account instead of the index by event id.
         query = sa.select(entries.c.event_head, entries.c.event_tail, entries.c.position).where(
             entries.c.account + 0 == account,
@@ -149,7 +151,7 @@ class Log:
         written: dict[tuple[int, bytes], list[bytes]] = {}
         for entry in self._at(connection, account, list(found)):
             contents = written.setdefault(found[entry.position], [])
-            contents.append(sha256(canonical(entry.document)).digest())
+            contents += told_by(content_of(canonical(entry.document), entry.authorization))
         return written
 
     def _write(
@@ -349,6 +351,19 @@ class Log:
                 .order_by(accounts.c.account_id, entries.c.position)
             )
             return self._reader.entries(connection, query)
+
+    def authorized(self, account_id: str) -> list[int]:
+        """The positions of the entries that a decision is stored with, in order."""
+        query = (
+            sa.select(entries.c.position)
+            .join(accounts, accounts.c.id == entries.c.account)
+            .where(
+                accounts.c.account_id == account_id, entries.c.coding >= sa.literal_column(str(AUTHORIZED))
+            )
+            .order_by(entries.c.position)
+        )
+        with self.engine.connect() as connection:
+            return list(connection.scalars(query))
 
     def _at(self, connection: sa.Connection, account: int, positions: Sequence[int]) -> list[Entry]:
         if not positions:

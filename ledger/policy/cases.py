@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from ledger.policy.conditions import texts_of
 from ledger.policy.decision import Decision, Layer, Source
-from ledger.policy.document import compile_policy
+from ledger.policy.document import POLICIES_KEPT_MAX, Policy, compile_policy
 from ledger.policy.evaluation import Policies, PolicySet, evaluate
 from ledger.policy.grammar import MalformedPolicyDocument, PolicyKind, check_structure
 from ledger.policy.operators import BadValue
@@ -36,6 +40,36 @@ MEMBERS = frozenset(
 
 class NotACase(ValueError):
     """What is wrong with a case, and where."""
+
+
+def read_case(line: bytes) -> Any:
+    """What a line of JSON says; raises NotACase where it is no JSON, or where a key stands twice in an object."""
+    if not line.strip():
+        raise NotACase("the line is empty")
+    try:
+        case = orjson.loads(line)
+        if (
+            orjson.dumps(case) != line.strip()
+        ):  # if it is, nothing was said twice: the second would have been lost
+            json.loads(line, object_pairs_hook=_each_once)
+        return case
+    except orjson.JSONDecodeError as error:
+        raise NotACase(f"column {error.colno}: no JSON: {error.msg}") from None
+    except orjson.JSONEncodeError:  # which stops at 254 levels
+        raise NotACase("it is nested too deep") from None
+    except NotACase:
+        raise
+    except ValueError as error:  # a number of more digits than Python reads
+        raise NotACase(str(error)) from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise NotACase(f"the key {twice!r} stands twice in one object")
+    return members
 
 
 def evaluate_case(case: Any) -> dict[str, Any]:
@@ -170,11 +204,20 @@ def _set(entries: list[tuple[str, Any, Source]], kind: PolicyKind) -> PolicySet:
         if not isinstance(document, Mapping):
             raise NotACase(f"{where}: a policy is an object, not {type(document).__name__}")
         try:
-            check_structure(document, kind)
+            compiled.append((_checked(orjson.dumps(document), kind), source))
         except MalformedPolicyDocument as error:
             raise NotACase(f"{where}.{error.place}: {error}") from error
-        compiled.append((compile_policy(document), source))
+        except orjson.JSONEncodeError as error:
+            raise NotACase(f"{where}: {error}") from None
     return PolicySet(compiled)
+
+
+@lru_cache(maxsize=POLICIES_KEPT_MAX)
+def _checked(text: bytes, kind: PolicyKind) -> Policy:
+    """A policy of that kind; one comes in many cases. Raises MalformedPolicyDocument."""
+    document = orjson.loads(text)
+    check_structure(document, kind)
+    return compile_policy(document)
 
 
 def _list(case: Mapping[str, Any], member: str) -> list[Any]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,7 +23,16 @@ from hypothesis import strategies as st
 
 from ledger.entry import Draft, Entry, Origin, body_bytes
 from ledger.log import EntryDamaged, HeadMoved, LedgerUnavailable, Log, open_engine
-from ledger.log.bodies import LAYOUT_BITS, SPLIT
+from ledger.log.bodies import (
+    AUTHORIZED,
+    LAYOUT_BITS,
+    SPLIT,
+    Compression,
+    prefix_bytes,
+    split,
+    with_authorization,
+    without_authorization,
+)
 from ledger.log.schema import IMMUTABLE, entries, metadata
 from ledger.record import canonical, read_record
 
@@ -65,8 +75,8 @@ def document(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in {**usual, **members}.items() if value is not ...}
 
 
-def draft(origin: Origin = FILE, **members: Any) -> Draft:
-    return Draft.of(read_record(document(**members)), origin)
+def draft(origin: Origin = FILE, authorization: bytes | None = None, **members: Any) -> Draft:
+    return Draft.of(read_record(document(**members)), origin, authorization)
 
 
 def drafts(count: int, **members: Any) -> list[Draft]:
@@ -200,6 +210,34 @@ def test_a_record_without_an_id_is_known_by_its_content(log: Log) -> None:
     assert everything(log)[0].document == told
 
 
+DECIDED, OTHERWISE = b'{"decision":"allowed"}', b'{"decision":"explicitDeny"}'
+
+
+def test_the_same_record_with_another_authorization_is_kept(log: Log) -> None:
+    """Two decisions on one call: whatever it means, neither may be lost."""
+    told = read_record(document())
+    log.append([Draft.of(told, Origin(), DECIDED), Draft.of(told, Origin(), OTHERWISE)])
+    assert (
+        log.append([Draft.of(told, Origin(), OTHERWISE), Draft.of(told, Origin(), DECIDED)]).duplicates == 2
+    )
+    assert [entry.authorization for entry in everything(log)] == [DECIDED, OTHERWISE]
+
+
+def test_a_record_that_is_read_back_without_its_authorization_is_a_duplicate(log: Log) -> None:
+    """As from an export of this very log."""
+    told = read_record(document())
+    log.append([Draft.of(told, Origin(), DECIDED), Draft.of(told, FILE)])
+    assert log.append([Draft.of(told, FILE)]).duplicates == 1
+    assert [entry.authorization for entry in everything(log)] == [DECIDED]
+
+
+def test_an_authorization_of_what_was_there_without_one_is_kept(log: Log) -> None:
+    told = read_record(document())
+    log.append([Draft.of(told)])
+    assert log.append([Draft.of(told, Origin(), DECIDED)]).count == 1
+    assert [entry.authorization for entry in everything(log)] == [None, DECIDED]
+
+
 # -- leaves -------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +261,18 @@ def test_the_leaf_hash_is_that_of_rfc_6962_over_a_commitment_to_the_body(log: Lo
     assert entry.leaf.to_bytes() == canonical(orjson.loads(leaf))
     assert entry.intact()
     assert (len(entry.salt), len(entry.principal)) == (32, 16)
+
+
+def test_the_leaf_commits_to_the_authorization(log: Log) -> None:
+    log.append([draft(Origin(), DECIDED)])
+    (entry,) = everything(log)
+    record = orjson.dumps(entry.document, option=orjson.OPT_SORT_KEYS)
+    body = b'{"authorization":' + DECIDED + b',"origin":{"kind":"native"},"record":' + record + b"}"
+    assert body == canonical(orjson.loads(body))
+    assert entry.commitment == hashlib.sha256(entry.salt + body).digest()
+    assert entry.intact()
+    assert not replace(entry, authorization=OTHERWISE).intact()
+    assert not replace(entry, authorization=None).intact()
 
 
 def test_no_two_salts_are_alike(log: Log) -> None:
@@ -358,18 +408,32 @@ def test_every_record_comes_back_exactly(log: Log) -> None:
     )  # so that there is a dictionary
 
     @settings(max_examples=300, suppress_health_check=list(HealthCheck))
-    @given(st.lists(records | nearly_usual, min_size=1, max_size=3))
-    def comes_back(asked: list[dict[str, Any]]) -> None:
-        batch = [Draft.of(read_record(orjson.loads(canonical(one))), FILE) for one in asked]
+    @given(
+        st.lists(
+            st.tuples(
+                records | nearly_usual, st.none() | st.dictionaries(texts, values, max_size=3).map(canonical)
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    def comes_back(asked: list[tuple[dict[str, Any], bytes | None]]) -> None:
+        batch = [
+            Draft.of(read_record(orjson.loads(canonical(one))), FILE, authorization)
+            for one, authorization in asked
+        ]
         log.append(batch)
         for one in batch:
-            found = {canonical(entry.document): entry for entry in log.entries_named(one.record.event_id)}
-            assert one.canonical_record in found
-            entry = found[one.canonical_record]
-            assert (
-                entry.commitment
-                == hashlib.sha256(entry.salt + body_bytes(one.canonical_record, FILE.to_bytes())).digest()
-            )
+            found = {
+                (canonical(entry.document), entry.authorization): entry
+                for entry in log.entries_named(one.record.event_id)
+            }
+            if one.authorization is None and (one.canonical_record, None) not in found:
+                assert one.canonical_record in {record for record, _ in found}  # it is there with a decision
+                continue
+            entry = found[one.canonical_record, one.authorization]
+            body = body_bytes(one.canonical_record, FILE.to_bytes(), one.authorization)
+            assert entry.commitment == hashlib.sha256(entry.salt + body).digest()
             assert entry.intact()
             assert entry.time == one.record.time
 
@@ -405,6 +469,46 @@ def test_a_usual_record_is_kept_in_parts(log: Log) -> None:
         codings = list(connection.scalars(sa.select(entries.c.coding).order_by(entries.c.position)))
     assert [bool(coding & SPLIT) for coding in codings] == [True, False]
     assert {coding >> LAYOUT_BITS for coding in codings} == {0}
+
+
+def test_what_has_no_authorization_takes_no_byte_for_one(log: Log) -> None:
+    one = draft()
+    log.append([one])
+    with log.engine.connect() as connection:
+        (row,) = connection.execute(sa.select(entries.c.coding, entries.c.body))
+    parts = split(one.record, one.canonical_record)
+    assert row.coding == parts.layout
+    assert bytes(row.body) == parts.prefix + Compression().compress(parts.rest)
+    assert log.authorized(ACCOUNT) == []
+
+
+def test_those_with_an_authorization_are_found(log: Log) -> None:
+    log.append(
+        [
+            draft(),
+            draft(Origin(), DECIDED),
+            draft(),
+            draft(Origin(), b"{}"),
+            draft(recipientAccountId=OTHER),
+        ]
+    )
+    assert log.authorized(ACCOUNT) == [1, 3]
+    assert (log.authorized(OTHER), log.authorized("999999999999")) == ([], [])
+    assert [entry.authorization for entry in everything(log)] == [None, DECIDED, None, b"{}"]
+
+
+def test_an_authorization_is_no_part_of_the_text_of_a_record(log: Log) -> None:
+    log.append([draft(Origin(), b'{"resource":"arn:aws:s3:::needle"}', requestParameters={"hay": "stack"})])
+    with log.engine.connect() as connection:
+        ((told,),) = log.bodies(connection, sa.select(entries.c.coding, entries.c.body))
+    assert b"stack" in told and b"needle" not in told
+
+
+@pytest.mark.parametrize("authorization", [b'{"b":1,"a":2}', b'{"a": 1}', b"{", b"", b"null", b"[]"])
+def test_an_authorization_that_is_no_canonical_object_is_refused(log: Log, authorization: bytes) -> None:
+    with pytest.raises(ValueError):
+        log.append([draft(Origin(), authorization)])
+    assert log.size(ACCOUNT) == 0
 
 
 # -- never changed ------------------------------------------------------------------------------------------------
@@ -577,6 +681,22 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, create: bool) 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_ledger_of_before_the_authorizations_goes_on(database_url: str) -> None:
+    engine = open_engine(database_url, create=True)
+    Log(engine).append(drafts(2))
+    before = everything(Log(engine))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX entries_authorized")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    engine.dispose()
+    log = Log(open_engine(database_url))
+    log.append([draft(Origin(), DECIDED)])
+    assert everything(log)[:2] == before
+    assert all(entry.intact() for entry in everything(log))
+    assert log.authorized(ACCOUNT) == [2]
+    log.engine.dispose()
+
+
 def test_a_newer_ledger_is_left_alone(database_url: str) -> None:
     engine = open_engine(database_url, create=True)
     with engine.begin() as connection:
@@ -607,7 +727,7 @@ def test_the_migrations_make_what_the_schema_says(log: Log) -> None:
     partial = {
         name for name, index in indexes.items() if index.get("dialect_options", {}).get(where) is not None
     }
-    assert partial == {"entries_access_key", "entries_error"}
+    assert partial == {"entries_access_key", "entries_error", "entries_authorized"}
 
 
 # -- spoiling -----------------------------------------------------------------------------------------------------
@@ -653,6 +773,35 @@ def test_one_changed_number_is_noticed(log: Log, column: str) -> None:
         changed = sa.func.coalesce(entries.c[column], 0) + 1
         connection.execute(sa.update(entries).where(entries.c.position == 0).values({column: changed}))
     assert noticed(log, good)
+
+
+def test_one_changed_byte_of_an_authorization_is_noticed(log: Log) -> None:
+    log.append([draft(Origin(), DECIDED)])
+    (good,) = everything(log)
+    disarm(log)
+    with log.engine.connect() as connection:
+        row = connection.execute(sa.select(entries.c.body, entries.c.coding)).one()
+    layout = row.coding - AUTHORIZED
+    stored = bytes(row.body)
+    forged = Compression().compress(
+        with_authorization(OTHERWISE, without_authorization(_unpacked(stored, layout))[1])
+    )
+    changes: list[tuple[bytes, int]] = [
+        (stored[: prefix_bytes(layout)] + forged, row.coding),
+        (stored, layout),  # as if there were none
+        *(
+            (stored[:place] + bytes([stored[place] ^ 4]) + stored[place + 1 :], row.coding)
+            for place in range(0, len(stored), 5)
+        ),
+    ]
+    for body, coding in changes:
+        with log.engine.execution_options(writes=True).begin() as connection:
+            connection.execute(sa.update(entries).values(body=body, coding=coding))
+        assert noticed(log, good)
+
+
+def _unpacked(body: bytes, layout: int) -> bytes:
+    return Compression().decompress(0, body[prefix_bytes(layout) :])
 
 
 def noticed(log: Log, good: Entry) -> bool:
