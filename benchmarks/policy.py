@@ -58,7 +58,7 @@ class EngineRates:
 
     warm: float
     cold: float
-    compiled_ms: float  # for all holders, and for taking the requests apart
+    compiled_ms: float  # for the policies of all holders
     answers: list[dict[str, Any]]
 
 
@@ -79,7 +79,7 @@ def main() -> None:
             tell("Cedar", rates["Cedar"])
         engine = engine_rates(workload, asked.rounds)
         check_agreement(workload, engine.answers, expected)
-        print(f"  engine: all holders compiled and requests read in {engine.compiled_ms:.0f} ms")
+        print(f"  engine: the policies of all holders compiled in {engine.compiled_ms:.0f} ms")
         tell("engine, cold", engine.cold)
         tell("engine, warm", engine.warm)
         for peer, theirs in rates.items():
@@ -197,7 +197,7 @@ def engine_round(ready: list[Asked]) -> tuple[int, float]:
 
 
 def prepared(workload: Workload) -> tuple[list[Asked], float]:
-    """The requests with the policies of their holders, compiled anew; and the milliseconds that this took."""
+    """The requests with the policies of their holders, compiled anew; and the milliseconds that compiling took."""
     patterns.compiled.cache_clear()
     documents: dict[int, Policy] = {}
     sets: dict[tuple[object, ...], PolicySet] = {}
@@ -211,14 +211,22 @@ def prepared(workload: Workload) -> tuple[list[Asked], float]:
             )
         return sets[key]
 
+    def identity_of(case: dict[str, Any]) -> PolicySet:
+        return policy_set(
+            Layer.IDENTITY, [(each["name"], each["policy"]) for each in case["identityPolicies"]]
+        )
+
+    holders = {id(case["identityPolicies"]): case for case in workload.cases}
     began = time.process_time()
+    for case in holders.values():
+        identity_of(case)
+    milliseconds = (time.process_time() - began) * 1e3
     ready = []
     for case in workload.cases:
-        named = [(each["name"], each["policy"]) for each in case["identityPolicies"]]
         boundary, sessions = case.get("permissionsBoundary"), case.get("sessionPolicies")
         resource = case.get("resourcePolicy")
         policies = Policies(
-            identity=policy_set(Layer.IDENTITY, named),
+            identity=identity_of(case),
             boundary=None if boundary is None else policy_set(Layer.BOUNDARY, [("boundary", boundary)]),
             session=None
             if sessions is None
@@ -240,7 +248,7 @@ def prepared(workload: Workload) -> tuple[list[Asked], float]:
         }
         caller = caller_of(case["principal"], case["context"].get("aws:PrincipalArn"))
         ready.append(((caller, case["action"], case["resource"], context), case["resourceAccount"], policies))
-    return ready, (time.process_time() - began) * 1e3
+    return ready, milliseconds
 
 
 def check_agreement(

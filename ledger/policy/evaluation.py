@@ -40,16 +40,29 @@ Candidate = tuple[Test | None, DynamicTest | None, tuple[Holds, ...], int, Match
 class PolicySet:
     """The policies of one layer: any of their statements may allow, and any may deny."""
 
-    __slots__ = ("_about", "entries")
+    __slots__ = ("_about", "_of_any_service", "_of_service", "entries")
 
     def __init__(self, entries: Iterable[tuple[Policy, Source]]) -> None:
         self.entries = tuple(entries)
         self._about: dict[str, tuple[Candidate, ...]] = {}
+        self._of_service: dict[str, list[tuple[Policy, Source]]] = {}
+        self._of_any_service: list[tuple[Policy, Source]] = []
+        for entry in self.entries:
+            services = entry[0].services
+            if services is None:
+                for those in (self._of_any_service, *self._of_service.values()):
+                    those.append(entry)
+            else:
+                for service in services:
+                    if service not in self._of_service:
+                        self._of_service[service] = list(self._of_any_service)
+                    self._of_service[service].append(entry)
 
     def about(self, action: str) -> tuple[Candidate, ...]:
         """The statements whose actions include this one (in lower case)."""
         found = self._about.get(action)
         if found is None:
+            service = action.partition(":")[0]
             found = self._about[action] = tuple(
                 (
                     statement.resource_test,
@@ -59,7 +72,7 @@ class PolicySet:
                     Match(source, statement.index, statement.sid, statement.effect),
                     statement,
                 )
-                for policy, source in self.entries
+                for policy, source in self._of_service.get(service, self._of_any_service)
                 for statement in policy.about(action)
             )
         return found
