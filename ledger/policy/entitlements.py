@@ -59,7 +59,7 @@ class Entitlements:
 
     def of(self, account: Account, holder: Holder, at: int) -> Entitlement:
         """The policies in force for a user or role of the account, at a second (which AWS's own depend on)."""
-        needed = tuple(_needed(account, holder, at))
+        needed = tuple(rests_on(account, holder, at))
         kept = self._kept.get(holder.id)
         if kept is not None and len(kept[0]) == len(needed) and all(map(_same, kept[0], needed)):
             return kept[1]
@@ -222,8 +222,8 @@ class _Gathering:
         return _InForce(version, (Grant(GrantKind.POLICY_VERSION, version.version_id, arn, "aws", None),))
 
 
-def _needed(account: Account, holder: Holder, at: int) -> Iterator[object]:
-    """All values that a holder's policies are made from."""
+def rests_on(account: Account, holder: Holder, at: int) -> Iterator[object]:
+    """All values that a holder's policies are made from: where these are the same, so are the policies."""
     yield holder
     arns = list(holder.attached)
     if holder.boundary is not None:
