@@ -248,6 +248,35 @@ class Investigation:
             list(left_out.values()), file, since=since, until=until, account=self._account_if(account)
         )
 
+    def coverage(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+        unused: bool = False,
+    ) -> Answer:
+        """How often each statement of the policies in force decided, when last, and who granted it."""
+        self.runner.catch_up()
+        return self.permissions.coverage(
+            since=since, until=until, account=self._account_if(account), unused=unused
+        )
+
+    def suggest(
+        self,
+        principal: str,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+        wildcards: bool = False,
+    ) -> Answer:
+        """The least policy that a principal's recorded, allowed calls needed."""
+        self.runner.catch_up()
+        return self.permissions.suggest(
+            principal, since=since, until=until, account=self._account_if(account), wildcards=wildcards
+        )
+
     # -- the ledger ---------------------------------------------------------------------------------------------
 
     def accounts(self) -> list[Answer]:

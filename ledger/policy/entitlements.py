@@ -89,6 +89,13 @@ def entitlement(account: Account, holder: Holder, at: int) -> Entitlement:
     return Entitlement(PolicySet(gathering.entries()), boundary, tuple(gathering.unknown))
 
 
+def group_policies(account: Account, group: Group, at: int) -> PolicySet:
+    """The policies that a group has for its members, whether or not it has any."""
+    gathering = _Gathering(account, at)
+    gathering.take(group, ())
+    return PolicySet(gathering.entries())
+
+
 def trust_of(role: Role, account_id: str) -> tuple[PolicySet | None, tuple[Unknown, ...]]:
     """A role's trust policy; None and what is not known where no record told its text."""
     if role.trust is None or not isinstance(role.trust.document, Mapping):

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from ledger.account.account import Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change
-from ledger.account.entities import Entity, Kind, Ref
+from ledger.account.entities import Entity, Kind, LoginProfile, Ref
 from ledger.account.fold import Event, Step
+from ledger.iam.login_profiles import THE_LOGIN_PROFILE_OF
 from ledger.policy.callers import holder_of
 from ledger.policy.entitlements import rests_on
 from projections.permissions.accounts import PastAccounts
@@ -53,10 +54,11 @@ class Forked:
     would: Moved
     differing: Mapping[str, frozenset[Ref]]  # entities that are not the same, by account
     impossible: Mapping[Place, str]
+    apart: bool  # within the second they were led differently, be it to the same end
 
     @property
     def same(self) -> bool:
-        return not any(self.differing.values()) and not self.impossible
+        return not self.apart and not any(self.differing.values())
 
 
 class Fork:
@@ -76,6 +78,7 @@ class Fork:
         stepped: dict[str, Stepped] = {}
         impossible: dict[Place, str] = {}
         differing = dict(self._differing)
+        apart = False
         added = list(self._edits.added_at(second.time))
         for account_id in sorted({*second.events, *(account_id for account_id, _ in added)}):
             real = was.stepped.get(account_id)
@@ -89,6 +92,7 @@ class Fork:
             if untouched and real is not None and not self._differing.get(account_id):
                 stepped[account_id] = real
                 continue
+            apart = True
             after = was.ends[account_id]
             other, found = _possible(self._would[account_id], [*events, *fresh], after)
             stepped[account_id] = other
@@ -97,7 +101,7 @@ class Fork:
                 after, other.after, self._differing.get(account_id, NOTHING), real, other
             )
         ends = {**self._would, **{account_id: one.after for account_id, one in stepped.items()}}
-        return Forked(was, Moved(second.time, ends, stepped), differing, impossible)
+        return Forked(was, Moved(second.time, ends, stepped), differing, impossible, apart)
 
     def settle(self, forked: Forked) -> None:
         """Go on from there."""
@@ -150,9 +154,13 @@ def _was_created(account: Account, about: str) -> bool:
     owner = account.key_owner(about)
     if owner is not None:
         return Reason.UNSEEN_CREATION not in owner.access_keys[about].assumed
-    kind, _, named = about.split(":", 5)[-1].partition("/")
-    found: Entity | None = None
-    if kind == "policy":
+    arn = about.removeprefix(THE_LOGIN_PROFILE_OF)
+    kind, _, named = arn.split(":", 5)[-1].partition("/")
+    found: Entity | LoginProfile | None = None
+    if arn != about:
+        user = account.user_named(named.rpartition("/")[2])
+        found = None if user is None else user.login_profile
+    elif kind == "policy":
         found = account.policy(about)
     elif kind in NAMED_KINDS:
         entity_id = account.names.get((NAMED_KINDS[kind], named.rpartition("/")[2].casefold()))

@@ -110,7 +110,8 @@ class WhatIf:
             while True:
                 forked = self._fork.forked(second, was, lost)
                 found = self._in(second, forked)
-                more = {one.place for one in found if one.lost and _has_effect(one.entry.record)} - lost
+                more = {one.place for one in found if one.lost and _has_effect(one.entry.record)}
+                more -= lost | forked.impossible.keys()  # these have had no effect already
                 if not more:
                     break
                 lost.add(_first(more, forked))
@@ -327,9 +328,14 @@ def _missing(
         return (Why.NO_KEY if kept is None else Why.KEY_INACTIVE), key_id, key_id
     if isinstance(mine, Settings) or isinstance(theirs, Settings) or record.action != SIGN_IN:
         return None
-    if mine.login_profile is not None and theirs.login_profile is None:
+    if _password(mine) is not None and _password(mine) != _password(theirs):
         return Why.NO_PASSWORD, mine.arn, (mine.kind, mine.id)
     return None
+
+
+def _password(owner: User | Settings) -> int | None:
+    """The entry that set the password, where one is known to have."""
+    return None if owner.login_profile is None else owner.login_profile.password_made_by
 
 
 def _key_named(change: Change) -> str | None:
