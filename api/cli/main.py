@@ -19,6 +19,7 @@ from api.cli import (
     investigations,
     permissions,
     permissions_over_time,
+    replays,
     running,
 )
 from api.cli.exits import Exit, Failed, nobody_reads, say
@@ -40,6 +41,7 @@ for room in (
     permissions,
     permissions_over_time,
     access,
+    replays,
     evaluating,
     exporting,
     running,

@@ -7,9 +7,10 @@ the answer says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from ledger.account.account import Account
 from ledger.account.change import Change
@@ -17,7 +18,7 @@ from ledger.account.entities import Kind
 from ledger.calls.called import asked
 from ledger.calls.denials import PolicyKind, denial_words
 from ledger.calls.question import Guess, Question, Unasked
-from ledger.calls.recorded_context import context_of
+from ledger.calls.recorded_context import Known, context_of
 from ledger.calls.requested import ArnOf
 from ledger.entry import Entry
 from ledger.iam.sessions import Session, session_opened
@@ -27,9 +28,9 @@ from ledger.policy.entitlements import Entitlements, session_policies
 from ledger.policy.evaluation import PolicySet
 from ledger.policy.request import Caller, CallerKind, caller_of
 from ledger.policy.session_limits import ALL, LIMITS
-from ledger.record import Identity, is_denial
+from ledger.record import Identity, Record, is_denial
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.judging import Context, Judgement, Named, World, judge, tags_of
+from projections.permissions.judging import Judgement, Named, Told, World, judge, tags_of
 from projections.permissions.worlds import PastWorld
 from projections.sessions import Sessions
 
@@ -42,6 +43,10 @@ ELSEWHERE = {
 UNTOLD_GRANTS = frozenset(
     {UnknownKind.EARLIER_GRANTS, UnknownKind.POLICY_TEXT, UnknownKind.OTHER_ACCOUNT, UnknownKind.PRINCIPAL}
 )
+KEYS_AT_ONCE = 5_000
+Judging = Callable[..., Judgement]
+"""`judge`, or what remembers its answers."""
+
 SETTLING_SECONDS = 30  # in which a change of IAM may not be seen everywhere
 
 
@@ -86,6 +91,18 @@ class OpenedSessions:
         self._sessions = sessions
         self._kept: dict[str, Opened | None] = {}
 
+    def learn(self, access_keys: Iterable[str]) -> None:
+        """Look up these sessions at once, before they are asked for one by one."""
+        fresh = sorted({key for key in access_keys if key not in self._kept})
+        for start in range(0, len(fresh), KEYS_AT_ONCE):
+            keys = fresh[start : start + KEYS_AT_ONCE]
+            openings = self._sessions.opened(keys)
+            entries = self._sessions.entries_of(openings.values())
+            for key in keys:
+                opening = openings.get(key)
+                entry = None if opening is None else entries.get((opening.account, opening.position))
+                self._kept[key] = None if entry is None else _opened(entry)
+
     def of(self, access_key: str) -> Opened | None:
         """The opening of a session, where the log has it."""
         if access_key not in self._kept:
@@ -103,10 +120,12 @@ def _opened(entry: Entry) -> Opened | None:
 class Authorizations:
     """Infers the authorization of recorded calls. One is made for one look at a ledger."""
 
-    def __init__(self, past: PastAccounts, sessions: Sessions) -> None:
+    def __init__(self, past: PastAccounts, sessions: Sessions, judging: Judging = judge) -> None:
         self.past = past
         self.entitlements = Entitlements()
         self.opened = OpenedSessions(sessions)
+        self._judge = judging
+        self._session_policies: dict[str, tuple[PolicySet | None, tuple[Unknown, ...]]] = {}
 
     def of(self, entry: Entry) -> tuple[Authorization, ...]:
         """What the call asked of IAM, each with its decision, by the accounts just before it."""
@@ -139,7 +158,7 @@ class Authorizations:
                 entry,
                 outcome,
                 question,
-                _Asking(world, caller, holder, _context(entry, question, tags), session),
+                _Asking(world, caller, holder, RecordedContext(record, question.action, tags), session),
                 untold,
             )
             for question in told.questions
@@ -157,7 +176,7 @@ class Authorizations:
         judgements: list[Judgement] = []
         for resource in question.resources or (None,):
             judgements.append(
-                judge(
+                self._judge(
                     asking.world,
                     self.entitlements,
                     asking.caller,
@@ -187,6 +206,8 @@ class Authorizations:
                 return None, ()  # of the console
             return None, (Unknown(UnknownKind.SESSION_POLICY, caller.arn),)
         session = opened.session
+        if not session.policy_arns and identity.access_key_id in self._session_policies:
+            return self._session_policies[identity.access_key_id]
         account = None
         if session.policy_arns:
             passed_arns = [(Kind.POLICY, arn) for arn in session.policy_arns]
@@ -200,9 +221,10 @@ class Authorizations:
             made_by=(opened.account_id, session.position),
         )
         limit = LIMITS.get(session.action)
-        if limit is None:
-            return passed, untold
-        return PolicySet([*(passed.entries if passed is not None else (ALL,)), limit]), untold
+        if limit is not None:
+            passed = PolicySet([*(passed.entries if passed is not None else (ALL,)), limit])
+        self._session_policies[identity.access_key_id] = passed, untold
+        return passed, untold
 
     def _tags(
         self, world: World, identity: Identity, caller: Caller, holder: Named | None
@@ -244,13 +266,29 @@ class _Asking:
     world: World
     caller: Caller
     holder: Named | None
-    context: Context
+    context: Told
     session: PolicySet | None
 
 
-def _context(entry: Entry, question: Question, tags: Mapping[str, str] | None) -> Context:
-    known = context_of(entry.record, action=question.action, principal_tags=tags)
-    return Context(known.values, known.knows)
+class RecordedContext:
+    """The context of a recorded call, read off the record when it is first asked for."""
+
+    def __init__(self, record: Record, action: str, tags: Mapping[str, str] | None) -> None:
+        self._record = record
+        self._action = action
+        self._tags = tags
+
+    @cached_property
+    def _known(self) -> Known:
+        return context_of(self._record, action=self._action, principal_tags=self._tags)
+
+    @property
+    def values(self) -> Mapping[str, tuple[str, ...]]:
+        return self._known.values
+
+    @property
+    def known(self) -> Callable[[str], bool]:
+        return self._known.knows
 
 
 def outcome_of(entry: Entry) -> bool | None:

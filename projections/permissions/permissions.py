@@ -5,7 +5,8 @@ Answers are plain dicts, lists and texts, ready for JSON. The runner has caught 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from ledger.entry import Entry
 from ledger.log import Log
@@ -21,17 +22,25 @@ from projections.permissions.causes import Causes
 from projections.permissions.changes import changed, told_change, told_comparison
 from projections.permissions.comparing import compare
 from projections.permissions.courses import Courses
+from projections.permissions.coverage import Coverage
+from projections.permissions.coverage_answers import told_coverage
 from projections.permissions.deeds import Deeds
+from projections.permissions.editing import edited
 from projections.permissions.explaining import explain, told_explanation
 from projections.permissions.exposure import exposure
 from projections.permissions.first_able import administration, first_able
 from projections.permissions.following import Following
 from projections.permissions.naming import Naming
 from projections.permissions.reached import Roles
+from projections.permissions.replaying import END_OF_TIME
 from projections.permissions.standing import Standing, WholeWorld, session_by_key
+from projections.permissions.suggesting import needed, subject_named
+from projections.permissions.suggestion_answers import told_suggestion
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 from projections.permissions.turning import Asked
 from projections.permissions.used import Used
+from projections.permissions.what_if import WhatIf
+from projections.permissions.what_if_answers import check_effect, told_what_if
 from projections.permissions.who_could import Within, the_account, who_could
 from projections.sessions import Sessions
 from projections.vocabulary import BadFilter, UnknownName
@@ -237,3 +246,52 @@ class Permissions:
             session_by_key(self.past, self.sessions, principal, at) if principal.startswith("ASIA") else None
         )
         return WholeWorld(self.past, self.entitlements, at).standing(found, session)
+
+    def what_if(
+        self,
+        without: Sequence[Entry],
+        file: Path | None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+    ) -> Answer:
+        """Which recorded calls would have had another outcome without these entries, and with the file's records."""
+        edits = edited(self.log, History(self.log), without, file, account)
+        replay = WhatIf(self.past, self.sessions, edits.edits, edits.since)
+        found = [
+            one
+            for one in replay.turned(END_OF_TIME if until is None else until)
+            if (since is None or one.entry.time >= since) and account in (None, one.entry.account_id)
+        ]
+        check_effect(edits, replay.tally)
+        return told_what_if(Teller(self.log), edits, found, replay.tally)
+
+    def coverage(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+        unused: bool = False,
+    ) -> Answer:
+        """Of each statement in force within that time: how often it decided, when last, and who granted it."""
+        coverage = Coverage(self.past, self.sessions, since or 0)
+        coverage.count(END_OF_TIME if until is None else until, account)
+        return told_coverage(Teller(self.log), coverage, since, until, account, unused)
+
+    def suggest(
+        self,
+        principal: str,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+        wildcards: bool = False,
+    ) -> Answer:
+        """The least policy that the principal's allowed calls needed."""
+        with self.log.engine.connect() as connection:
+            subject = subject_named(connection, principal, account)
+        end = END_OF_TIME if until is None else until
+        found = needed(self.past, self.sessions, subject, since or 0, end)
+        return told_suggestion(subject, found, wildcards=wildcards)
