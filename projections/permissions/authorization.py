@@ -130,6 +130,10 @@ class Authorizations:
     def of(self, entry: Entry) -> tuple[Authorization, ...]:
         """What the call asked of IAM, each with its decision, by the accounts just before it."""
         world = PastWorld(self.past, entry.time, {entry.account_id: self.past.before(entry)})
+        return self.judged(world, entry)
+
+    def judged(self, world: World, entry: Entry) -> tuple[Authorization, ...]:
+        """The same in a world that is the accounts just before the call."""
         found = self.within(world, entry)
         if all(map(_is_settled, found)):
             return found

@@ -30,6 +30,7 @@ from projections.permissions.explaining import explain, told_explanation
 from projections.permissions.exposure import exposure
 from projections.permissions.first_able import administration, first_able
 from projections.permissions.following import Following
+from projections.permissions.inferring import authorizations_of
 from projections.permissions.naming import Naming
 from projections.permissions.reached import Roles
 from projections.permissions.replaying import END_OF_TIME
@@ -51,7 +52,6 @@ class Permissions:
 
     def __init__(self, log: Log, sessions: Sessions) -> None:
         self.log = log
-        self.sessions = sessions
         self.past = PastAccounts(log)
         self.sessions = sessions
         self.naming = Naming(self.past, sessions)
@@ -99,10 +99,9 @@ class Permissions:
         return self._blame().event(entry, depth)
 
     def decisions(self, entries: Iterable[Entry], agreements: frozenset[str]) -> Iterator[Answer]:
-        """What was inferred of each call beside what AWS did; only with these agreements, if any are named."""
-        authorizations = Authorizations(self.past, self.sessions)
-        for entry in entries:
-            for line in told_inference(entry, authorizations.of(entry)):
+        """What was inferred of each call, in order of time, beside what AWS did; only with these agreements, if any."""
+        for entry, found in authorizations_of(self.past, self.sessions, entries):
+            for line in told_inference(entry, found):
                 if not agreements or line["agreement"] in agreements:
                     yield line
 

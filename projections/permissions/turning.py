@@ -99,7 +99,7 @@ class Spell:
     closed: Cause | None
 
 
-class WalkedWorld:
+class MovingWorld:
     """The accounts that are walked through, as they are at the moment."""
 
     def __init__(self, accounts: dict[str, Account]) -> None:
@@ -117,7 +117,7 @@ class Walk:
         self._entitlements = entitlements
         self._asked = asked
         self._courses = courses
-        self._world = WalkedWorld({account_id: course.start for account_id, course in courses.items()})
+        self._world = MovingWorld({account_id: course.start for account_id, course in courses.items()})
         self._alarms: list[tuple[int, int, Subject]] = []
         self._numbers = 0
 

@@ -18,6 +18,7 @@ from projections.activity import Question
 from projections.investigation import Investigation
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.authorization import Agreement, Authorization, Authorizations
+from projections.permissions.inferring import authorizations_of
 from tests.ledger.told import ACCOUNT, ADMIN, NOON, call
 
 Found = list[tuple[Entry, Authorization]]
@@ -28,9 +29,9 @@ LINKED = "/aws-service-role/"
 def authorizations(log: Log) -> Iterator[tuple[Entry, Authorization]]:
     ledger = Investigation(log)
     ledger.runner.catch_up()
-    inferring = Authorizations(PastAccounts(log), ledger.sessions)
-    for entry in ledger.entries.every(Question(order="oldest")):
-        for one in inferring.of(entry):
+    entries = ledger.entries.every(Question(order="oldest"))
+    for entry, found in authorizations_of(PastAccounts(log), ledger.sessions, entries):
+        for one in found:
             yield entry, one
 
 
@@ -49,6 +50,26 @@ def incident_found(incident_ledger: Path) -> Found:
     found = list(authorizations(log))
     log.engine.dispose()
     return found
+
+
+def test_calls_one_by_one_are_judged_as_those_in_a_row(incident_ledger: Path) -> None:
+    log = Log(open_engine(str(incident_ledger)))
+    ledger = Investigation(log)
+    ledger.runner.catch_up()
+    past = PastAccounts(log)
+    every = ledger.entries.every(Question(order="oldest", service="iam"))
+    inferring = Authorizations(past, ledger.sessions)
+    count = 0
+    for entry, found in authorizations_of(past, ledger.sessions, every):
+        alone = inferring.of(entry)
+        assert [comparable(one) for one in found] == [comparable(one) for one in alone]
+        count += 1
+    log.engine.dispose()
+    assert count > 300
+
+
+def comparable(one: Authorization) -> tuple[object, ...]:
+    return one.question, one.decision, one.agreement, one.unknown, one.unasked
 
 
 # -- a real log
