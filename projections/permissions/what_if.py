@@ -7,10 +7,11 @@ attached grants nothing. So the consequences of a call that is lost are lost wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ledger.account.account import Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change, Members
 from ledger.account.entities import Kind, Ref, Role, Settings, User
@@ -35,6 +36,9 @@ from projections.sessions import Sessions
 
 ACTIVE = "Active"
 SIGN_IN = "signin:ConsoleLogin"
+PASSWORDS = frozenset(
+    {"iam:CreateLoginProfile", "iam:UpdateLoginProfile", "iam:DeleteLoginProfile", "iam:ChangePassword"}
+)
 
 
 class Why(StrEnum):
@@ -101,6 +105,7 @@ class WhatIf:
         self._lost_sessions = LostSessions()
         self._causes: dict[Ref | str, Place] = {}  # by what is not there any more, the entry that it hangs on
         self._alike: dict[tuple[str, Named], bool] = {}
+        self._ends: Mapping[str, Account] = {}
 
     def turned(self, until: int) -> Iterator[Turned]:
         """The calls with another outcome, in order of time."""
@@ -255,7 +260,7 @@ class WhatIf:
 
     def _cause_of(self, account_id: str, about: str) -> Place | None:
         """The entry because of which what an assumption is about would not be there."""
-        account = self._fork_ends[account_id]
+        account = self._ends[account_id]
         kind, _, named = about.split(":", 5)[-1].partition("/")
         if kind == "policy" and (policy := account.policy(about)) is not None:
             return self._causes.get((Kind.POLICY, policy.id))
@@ -267,7 +272,7 @@ class WhatIf:
 
     def _note(self, second: Second, forked: Forked) -> None:
         """Remember which entries take away what: those that are left out or lost, and those that are put in."""
-        self._fork_ends = forked.was.ends
+        self._ends = forked.was.ends
         for account_id, stepped in forked.was.stepped.items():
             other = forked.would.stepped.get(account_id)
             if other is None or other is stepped:
@@ -275,7 +280,8 @@ class WhatIf:
             kept = {step.cause.position for step in other.steps}
             for step in stepped.steps:
                 if isinstance(step.cause, Change) and step.cause.position not in kept:
-                    self._blame(step, (account_id, step.cause.position))
+                    before = stepped.before.get(step.cause.position)
+                    self._blame(step, (account_id, step.cause.position), before)
         for account_id, change in self._edits.added_at(second.time):
             place = (account_id, change.position)
             steps = forked.would.stepped[account_id].steps
@@ -283,15 +289,23 @@ class WhatIf:
             if made is None or not made.account.touched:
                 self.tally.idle.add(place)
             else:
-                self._blame(made, place)
+                stepped = forked.would.stepped[account_id]
+                self._blame(made, place, stepped.before.get(change.position))
             for assumption in made.account.noted if made is not None else ():
                 if assumption.reason is Reason.UNSEEN_CREATION:
                     self.tally.unnamed[place] = assumption.about
 
-    def _blame(self, step: Step, place: Place) -> None:
-        for ref in step.account.touched:
-            self._causes[ref] = place
+    def _blame(self, step: Step, place: Place, before: Account | None) -> None:
+        """Who made it, or took it away, stands above those who only changed it."""
         assert isinstance(step.cause, Change)
+        for ref in step.account.touched:
+            had = None if before is None else before.get(*ref)
+            if had is None or step.account.get(*ref) is None:
+                self._causes[ref] = place
+            else:
+                self._causes.setdefault(ref, place)
+            if step.cause.record.action in PASSWORDS:
+                self._causes[_password_of(ref[1])] = place
         key = _key_named(step.cause)
         if key is not None:
             self._causes[key] = place
@@ -329,8 +343,12 @@ def _missing(
     if isinstance(mine, Settings) or isinstance(theirs, Settings) or record.action != SIGN_IN:
         return None
     if _password(mine) is not None and _password(mine) != _password(theirs):
-        return Why.NO_PASSWORD, mine.arn, (mine.kind, mine.id)
+        return Why.NO_PASSWORD, mine.arn, _password_of(mine.id)
     return None
+
+
+def _password_of(user_id: str) -> str:
+    return f"the password of {user_id}"
 
 
 def _password(owner: User | Settings) -> int | None:
