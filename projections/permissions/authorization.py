@@ -26,7 +26,7 @@ from ledger.policy.decision import Decision, Unknown, UnknownKind, Verdict, Way
 from ledger.policy.entitlements import Entitlements, session_policies
 from ledger.policy.evaluation import PolicySet
 from ledger.policy.request import Caller, CallerKind
-from ledger.policy.session_limits import ALL, LIMITS
+from ledger.policy.session_limits import with_limits
 from ledger.record import Identity, is_denial
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.judging import Context, Judgement, Named, World, judge, tags_of
@@ -199,10 +199,7 @@ class Authorizations:
             session=session.session_arn or caller.arn,
             made_by=(opened.account_id, session.position),
         )
-        limit = LIMITS.get(session.action)
-        if limit is None:
-            return passed, untold
-        return PolicySet([*(passed.entries if passed is not None else (ALL,)), limit]), untold
+        return with_limits(passed, session.action), untold
 
     def _tags(
         self, world: World, identity: Identity, caller: Caller, holder: Named | None
