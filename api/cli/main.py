@@ -21,6 +21,7 @@ from api.cli import (
     permissions_over_time,
     replays,
     running,
+    verifying,
 )
 from api.cli.exits import Exit, Failed, nobody_reads, say
 from api.defaults import DATABASE, DATABASE_VARIABLE
@@ -43,6 +44,7 @@ for room in (
     access,
     replays,
     evaluating,
+    verifying,
     exporting,
     running,
 ):

@@ -30,6 +30,16 @@ from ledger.policy.evaluation import NO_POLICIES, PolicySet
 
 AWS_MANAGED = ":iam::aws:policy/"
 KEPT_MAX = 50_000
+TRUSTING = frozenset(
+    {
+        "sts:assumerole",
+        "sts:assumerolewithsaml",
+        "sts:assumerolewithwebidentity",
+        "sts:tagsession",
+        "sts:setsourceidentity",
+    }
+)
+"""Actions on a role that its trust policy has to allow."""
 
 Holder = User | Role
 

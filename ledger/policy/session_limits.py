@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ledger.policy.decision import Layer, Source
 from ledger.policy.document import Policy, compile_policy
+from ledger.policy.evaluation import PolicySet
 
 _OTHER_STS = (
     "sts:AssumeRoleWithSAML",
@@ -45,3 +46,11 @@ LIMITS: Final = {
     ),
 }
 """By the action that opened the session. ALL stands beside them where nothing else limits the session."""
+
+
+def with_limits(passed: PolicySet | None, action: str) -> PolicySet | None:
+    """What was passed to a session, and what AWS keeps from all that this action opens; None: nothing limits it."""
+    limit = LIMITS.get(action)
+    if limit is None:
+        return passed
+    return PolicySet([*(passed.entries if passed is not None else (ALL,)), limit])

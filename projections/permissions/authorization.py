@@ -27,7 +27,7 @@ from ledger.policy.decision import Decision, Unknown, UnknownKind, Verdict, Way
 from ledger.policy.entitlements import Entitlements, session_policies
 from ledger.policy.evaluation import PolicySet
 from ledger.policy.request import Caller, CallerKind, caller_of
-from ledger.policy.session_limits import ALL, LIMITS
+from ledger.policy.session_limits import with_limits
 from ledger.record import Identity, Record, is_denial
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.judging import Judgement, Named, Told, World, judge, tags_of
@@ -224,11 +224,9 @@ class Authorizations:
             session=session.session_arn or caller.arn,
             made_by=(opened.account_id, session.position),
         )
-        limit = LIMITS.get(session.action)
-        if limit is not None:
-            passed = PolicySet([*(passed.entries if passed is not None else (ALL,)), limit])
-        self._session_policies[identity.access_key_id] = passed, untold
-        return passed, untold
+        limited = with_limits(passed, session.action)
+        self._session_policies[identity.access_key_id] = limited, untold
+        return limited, untold
 
     def _tags(
         self, world: World, identity: Identity, caller: Caller, holder: Named | None

@@ -10,22 +10,12 @@ from ledger.account.account import Account
 from ledger.account.entities import Kind, Role, User
 from ledger.policy.callers import holder_of
 from ledger.policy.decision import Decision, Unknown, UnknownKind, Verdict
+from ledger.policy.entitlements import TRUSTING as TRUSTING
 from ledger.policy.entitlements import Entitlement, Entitlements, trust_of
 from ledger.policy.evaluation import Policies, PolicySet, evaluate
 from ledger.policy.request import Caller, CallerKind, Request, account_in, request_of
 
 Named = tuple[Kind, str]
-TRUSTING = frozenset(
-    {
-        "sts:assumerole",
-        "sts:assumerolewithsaml",
-        "sts:assumerolewithwebidentity",
-        "sts:tagsession",
-        "sts:setsourceidentity",
-    }
-)
-"""Actions on a role that its trust policy has to allow."""
-
 KEY_SERVICE = "kms"
 """Where the key's policy has to agree."""
 

@@ -1,0 +1,97 @@
+"""One account as it was when its log had so many entries: the fold that follows the log, entry by entry.
+
+The account at a position is the fold of all entries before it, in the order of their times. As a rule each entry
+is later than those before, and the fold goes on from the second before the last. One that is late takes it back to
+an account that was kept from before its time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+from ledger.account.account import Account
+from ledger.account.change import Change, Sighting
+from ledger.account.fold import fold
+from ledger.account.sightings import SightingKey, sighting_key
+from ledger.entry import Entry
+from ledger.iam import FOLDED_ACTIONS
+
+KEPT_EVERY = 64  # events: a late one costs at most so many, and those after it
+BEFORE_ALL = -1
+
+
+class Replay:
+    """Takes the entries of one account's log in the order of their positions."""
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.position = 0  # of the next entry
+        self._times: list[int] = []
+        self._events: list[Change | Sighting] = []  # in the order of their times
+        self._seen: dict[SightingKey, Sighting] = {}
+        # Accounts at the end of a second, with that second and how many events were folded into them.
+        self._kept: list[tuple[int, int, Account]] = [(BEFORE_ALL, 0, Account.empty(account_id))]
+        self._current: Account | None = None
+
+    def take(self, entry: Entry) -> None:
+        """The next entry of the log."""
+        if (entry.account_id, entry.position) != (self.account_id, self.position):
+            raise ValueError(
+                f"expected entry {self.position} of {self.account_id}, not {entry.position} of {entry.account_id}"
+            )
+        self.position += 1
+        record = entry.record
+        if record.action in FOLDED_ACTIONS and record.succeeded:
+            self._add(Change(entry.position, record, entry.origin.native))
+        key = sighting_key(record.identity, self.account_id)
+        if key is None:
+            return
+        known = self._seen.get(key)
+        if known is None or entry.time < known.time:
+            if known is not None:
+                self._remove(known)
+            self._seen[key] = sighting = Sighting(entry.position, entry.time, record.identity)
+            self._add(sighting)
+
+    @property
+    def account(self) -> Account:
+        """The account after all that was taken."""
+        if self._current is None:
+            self._current = self._folded()
+        return self._current
+
+    def _folded(self) -> Account:
+        _, start, account = self._kept[-1]
+        if not self._times:
+            return account
+        end = bisect_left(self._times, self._times[-1])  # the last second may not be over
+        if end > start:
+            account = _after(account, self._events[start:end])
+            if len(self._kept) > 1 and end - self._kept[-2][1] < KEPT_EVERY:
+                self._kept.pop()
+            self._kept.append((self._times[end - 1], end, account))
+            start = end
+        return _after(account, self._events[start:])
+
+    def _add(self, event: Change | Sighting) -> None:
+        place = bisect_right(self._times, event.time)
+        self._times.insert(place, event.time)
+        self._events.insert(place, event)
+        self._go_back(event.time)
+
+    def _remove(self, sighting: Sighting) -> None:
+        place = self._events.index(sighting, bisect_left(self._times, sighting.time))
+        del self._times[place], self._events[place]
+        self._go_back(sighting.time)
+
+    def _go_back(self, time: int) -> None:
+        """Forget accounts into which something of this second, or after it, was folded."""
+        self._current = None
+        while self._kept[-1][0] >= time:
+            self._kept.pop()
+
+
+def _after(account: Account, events: list[Change | Sighting]) -> Account:
+    for step in fold(account, events):
+        account = step.account
+    return account
