@@ -24,7 +24,7 @@ from ledger.entry import Draft, Origin
 from ledger.log import Log, open_engine
 from ledger.record import format_time, read_record
 from projections.investigation import Investigation
-from projections.permissions.authorization import Authorizations
+from projections.permissions.calls.authorization import Authorizations
 
 ACCOUNT = "111122223333"
 START = 1_700_000_000

@@ -13,36 +13,36 @@ from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
 from projections.history import History
-from projections.permissions.access import access, told_access
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.admissions import profile_changes, trust_changes
-from projections.permissions.authorization import Authorizations
-from projections.permissions.blaming import Blame, told_inference
-from projections.permissions.causes import Causes
-from projections.permissions.changes import changed, told_change, told_comparison
-from projections.permissions.comparing import compare
-from projections.permissions.courses import Courses
-from projections.permissions.coverage import Coverage
-from projections.permissions.coverage_answers import told_coverage
-from projections.permissions.deeds import Deeds
-from projections.permissions.editing import edited
+from projections.permissions.calls.authorization import Authorizations
+from projections.permissions.calls.blaming import Blame, told_inference
+from projections.permissions.calls.inferring import authorizations_of
+from projections.permissions.calls.replaying import END_OF_TIME
+from projections.permissions.edited.editing import edited
+from projections.permissions.edited.what_if import WhatIf
+from projections.permissions.edited.what_if_answers import check_effect, told_what_if
 from projections.permissions.explaining import explain, told_explanation
-from projections.permissions.exposure import exposure
-from projections.permissions.first_able import administration, first_able
-from projections.permissions.following import Following
-from projections.permissions.inferring import authorizations_of
 from projections.permissions.naming import Naming
-from projections.permissions.reached import Roles
-from projections.permissions.replaying import END_OF_TIME
-from projections.permissions.standing import Standing, WholeWorld, session_by_key
-from projections.permissions.suggesting import needed, subject_named
-from projections.permissions.suggestion_answers import told_suggestion
+from projections.permissions.needed.coverage import Coverage
+from projections.permissions.needed.coverage_answers import told_coverage
+from projections.permissions.needed.suggesting import needed, subject_named
+from projections.permissions.needed.suggestion_answers import told_suggestion
+from projections.permissions.over_time.courses import Courses
+from projections.permissions.over_time.deeds import Deeds
+from projections.permissions.over_time.exposure import exposure
+from projections.permissions.over_time.first_able import administration, first_able
+from projections.permissions.over_time.following import Following
+from projections.permissions.over_time.turning import Asked
+from projections.permissions.over_time.used import Used
+from projections.permissions.over_time.who_could import Within, the_account, who_could
+from projections.permissions.reach.access import access, told_access
+from projections.permissions.reach.admissions import profile_changes, trust_changes
+from projections.permissions.reach.causes import Causes
+from projections.permissions.reach.changes import changed, told_change, told_comparison
+from projections.permissions.reach.comparing import compare
+from projections.permissions.reach.reached import Roles
+from projections.permissions.reach.standing import Standing, WholeWorld, session_by_key
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
-from projections.permissions.turning import Asked
-from projections.permissions.used import Used
-from projections.permissions.what_if import WhatIf
-from projections.permissions.what_if_answers import check_effect, told_what_if
-from projections.permissions.who_could import Within, the_account, who_could
 from projections.sessions import Sessions
 from projections.vocabulary import BadFilter, UnknownName
 

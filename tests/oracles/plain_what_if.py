@@ -13,7 +13,7 @@ from ledger.entry import Draft, Entry, Origin
 from ledger.log import Log
 from ledger.record import is_denial, read_record
 from projections.investigation import Investigation
-from projections.permissions.authorization import Authorization, Authorizations
+from projections.permissions.calls.authorization import Authorization, Authorizations
 
 Document = dict[str, Any]
 Ledgers = Callable[[], Log]

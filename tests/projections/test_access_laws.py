@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from ledger.account.account import Account
 from ledger.policy.decision import Decision
 from ledger.policy.entitlements import Entitlements, entitlement
-from projections.permissions.access import permissions, possible_actions
-from projections.permissions.comparing import compare
 from projections.permissions.explaining import told_context
 from projections.permissions.judging import judge
 from projections.permissions.naming import principal_of
-from projections.permissions.permitted import Permitted, permitted
+from projections.permissions.reach.access import permissions, possible_actions
+from projections.permissions.reach.comparing import compare
+from projections.permissions.reach.permitted import Permitted, permitted
 from tests.ledger import told
 from tests.projections.permitting import Telling
 

@@ -17,8 +17,8 @@ from ledger.record import read_record
 from projections.activity import Question
 from projections.investigation import Investigation
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.authorization import Agreement, Authorization, Authorizations
-from projections.permissions.inferring import authorizations_of
+from projections.permissions.calls.authorization import Agreement, Authorization, Authorizations
+from projections.permissions.calls.inferring import authorizations_of
 from tests.ledger.told import ACCOUNT, ADMIN, NOON, call
 
 Found = list[tuple[Entry, Authorization]]

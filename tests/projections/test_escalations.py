@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from projections.permissions.escalations import WAYS, On
+from projections.permissions.reach.escalations import WAYS, On
 from tests.ledger.told import ACCOUNT
 from tests.projections.permitting import Record, Telling, arn, ledger_of, statement, trusting
 

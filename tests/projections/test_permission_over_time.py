@@ -22,10 +22,10 @@ from ledger.policy.patterns import compiled, glob_source
 from ledger.record import format_time, parse_time, read_record
 from projections.investigation import Investigation
 from projections.permissions.explaining import explain
-from projections.permissions.exposure import overlap
 from projections.permissions.naming import account_of
+from projections.permissions.over_time.exposure import overlap
+from projections.permissions.over_time.turning import Able, able_by
 from projections.permissions.permissions import Permissions
-from projections.permissions.turning import Able, able_by
 from projections.vocabulary import UnknownName
 from tests.ledger.told import (
     ACCOUNT,

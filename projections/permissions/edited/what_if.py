@@ -24,12 +24,12 @@ from ledger.policy.decision import Verdict
 from ledger.policy.request import Caller, CallerKind
 from ledger.record import Identity, Record, is_denial
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.authorization import Authorization, Authorizations
-from projections.permissions.forking import Edits, Fork, Forked, entitled_alike
+from projections.permissions.calls.authorization import Authorization, Authorizations
+from projections.permissions.calls.remembering import RememberedJudging
+from projections.permissions.calls.replaying import Second, access_keys, seconds
+from projections.permissions.edited.forking import Edits, Fork, Forked, entitled_alike
+from projections.permissions.edited.session_ends import LostSessions
 from projections.permissions.judging import TRUSTING, Named
-from projections.permissions.remembering import RememberedJudging
-from projections.permissions.replaying import Second, access_keys, seconds
-from projections.permissions.session_ends import LostSessions
 from projections.permissions.telling import Place
 from projections.permissions.worlds import WalkedWorld
 from projections.sessions import Sessions

@@ -18,11 +18,11 @@ from ledger.account.account import Account
 from ledger.account.entities import Group, Kind, ManagedPolicy, Ref, Role, User
 from ledger.policy.decision import Effect, Layer, Unknown, UnknownKind, Verdict
 from ledger.policy.entitlements import Entitlements
-from projections.permissions.alarms import Holding, changed_by_aws, next_alarm
-from projections.permissions.courses import Course, Step
 from projections.permissions.explaining import told_context
 from projections.permissions.judging import Judgement, judge
 from projections.permissions.naming import Principal
+from projections.permissions.over_time.alarms import Holding, changed_by_aws, next_alarm
+from projections.permissions.over_time.courses import Course, Step
 
 FILLED_BY: Mapping[UnknownKind, frozenset[str]] = {
     UnknownKind.EARLIER_GRANTS: frozenset({Layer.IDENTITY}),

@@ -12,7 +12,7 @@ from ledger.log.rows import among
 from ledger.log.schema import entries, principals, strings
 from ledger.record import format_time, is_denial
 from projections.attribution import key_numbers
-from projections.permissions.following import Followed
+from projections.permissions.over_time.following import Followed
 from projections.permissions.telling import Answer
 from projections.sessions import Sessions
 from projections.vocabulary import Vocabulary

@@ -10,9 +10,9 @@ from ledger.account.entities import Kind, Ref, Role, User
 from ledger.policy.callers import holder_named
 from ledger.policy.request import BadCaller, CallerKind, account_in, caller_of
 from projections.findings.roles import trusted
-from projections.permissions.courses import Course, Step
 from projections.permissions.naming import Principal, principal_of
-from projections.permissions.turning import Subject, concerned_by
+from projections.permissions.over_time.courses import Course, Step
+from projections.permissions.over_time.turning import Subject, concerned_by
 
 FEDERATED = (":saml-provider/", ":oidc-provider/")
 SESSION = ":assumed-role/"

@@ -16,7 +16,7 @@ from ledger.log import Log
 from ledger.policy.callers import holder_of
 from projections.lines import outcome, ref
 from projections.permissions.accounts import Moment, PastAccounts
-from projections.permissions.authorization import Authorization, Authorizations
+from projections.permissions.calls.authorization import Authorization, Authorizations
 from projections.permissions.telling import Answer, Teller, told_unknown
 from projections.sessions import Sessions
 

@@ -20,9 +20,9 @@ from ledger.policy.evaluation import Policies, PolicySet, evaluate
 from ledger.policy.pattern_sets import Undecided
 from ledger.policy.request import request_of
 from projections.permissions.judging import Judgement
-from projections.permissions.permitted import Said, somewhere
-from projections.permissions.reached import ASSUME, Hop, Roles, judged_hop
-from projections.permissions.standing import Standing
+from projections.permissions.reach.permitted import Said, somewhere
+from projections.permissions.reach.reached import ASSUME, Hop, Roles, judged_hop
+from projections.permissions.reach.standing import Standing
 
 PASS_ROLE = "iam:PassRole"
 PASSED_TO = "iam:PassedToService"

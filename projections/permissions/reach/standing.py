@@ -20,7 +20,7 @@ from projections.permissions.accounts import PastAccounts
 from projections.permissions.explaining import told_context
 from projections.permissions.judging import Context, Judgement, Named, entitled, judge
 from projections.permissions.naming import Principal, principal_of
-from projections.permissions.permitted import EVERYTHING_PERMITTED, Permitted, permitted
+from projections.permissions.reach.permitted import EVERYTHING_PERMITTED, Permitted, permitted
 from projections.sessions import Sessions
 
 

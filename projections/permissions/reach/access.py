@@ -14,10 +14,10 @@ from ledger.policy.decision import Match, Unknown, UnknownKind
 from ledger.policy.evaluation import NEEDS_NO_PERMISSION
 from ledger.policy.pattern_sets import Undecided
 from ledger.record import format_time
-from projections.permissions.escalations import Escalation, escalations
-from projections.permissions.permitted import ALL_OF_IT, Part, Permitted, Said, overlap, somewhere
-from projections.permissions.reached import Hop, Reached, Roles, beyond, reached
-from projections.permissions.standing import Standing
+from projections.permissions.reach.escalations import Escalation, escalations
+from projections.permissions.reach.permitted import ALL_OF_IT, Part, Permitted, Said, overlap, somewhere
+from projections.permissions.reach.reached import Hop, Reached, Roles, beyond, reached
+from projections.permissions.reach.standing import Standing
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 
 TARGETS_TOLD_MAX = 20

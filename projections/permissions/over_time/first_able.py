@@ -8,12 +8,12 @@ from ledger.policy.decision import SEMANTICS
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.following import Followed, Following
 from projections.permissions.judging import TRUSTING
+from projections.permissions.over_time.following import Followed, Following
+from projections.permissions.over_time.turned_by import places_of_causes, told_cause
+from projections.permissions.over_time.turning import Able, Asked, Walk, unknown_of
+from projections.permissions.over_time.who_could import matches_of, told_judged
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
-from projections.permissions.turned_by import places_of_causes, told_cause
-from projections.permissions.turning import Able, Asked, Walk, unknown_of
-from projections.permissions.who_could import matches_of, told_judged
 
 ADMINISTRATION = (
     "iam:AttachUserPolicy",

@@ -16,7 +16,7 @@ from ledger.intake.sources import Source, find_sources
 from ledger.log import Log
 from ledger.record import Record
 from projections.history import History
-from projections.permissions.forking import Edits
+from projections.permissions.edited.forking import Edits
 from projections.vocabulary import BadFilter
 
 ADDED_MAX = 10_000

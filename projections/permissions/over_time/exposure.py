@@ -16,15 +16,15 @@ from ledger.policy.decision import SEMANTICS, Match, Unknown
 from ledger.policy.document import Policy
 from ledger.policy.entitlements import Entitlement, Entitlements
 from ledger.record import format_time
-from projections.permissions.alarms import changed_by_aws, next_alarm
-from projections.permissions.courses import Course, Step
-from projections.permissions.following import Followed, Following
 from projections.permissions.naming import Principal
+from projections.permissions.over_time.alarms import changed_by_aws, next_alarm
+from projections.permissions.over_time.courses import Course, Step
+from projections.permissions.over_time.following import Followed, Following
+from projections.permissions.over_time.turned_by import places_of_causes, told_cause
+from projections.permissions.over_time.turning import Cause, rests_on
+from projections.permissions.over_time.used import Used
+from projections.permissions.over_time.who_could import Within
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
-from projections.permissions.turned_by import places_of_causes, told_cause
-from projections.permissions.turning import Cause, rests_on
-from projections.permissions.used import Used
-from projections.permissions.who_could import Within
 
 ABSENT = "absent"
 DELETED = "Deleted"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ledger.policy.decision import Effect
-from projections.permissions.permitted import (
+from projections.permissions.reach.permitted import (
     NOTHING_SAID,
     Part,
     Permitted,

@@ -19,8 +19,8 @@ from ledger.iam.login_profiles import THE_LOGIN_PROFILE_OF
 from ledger.policy.callers import holder_of
 from ledger.policy.entitlements import rests_on
 from projections.permissions.accounts import PastAccounts
+from projections.permissions.calls.replaying import Moved, Second, Stepped, Walk, step_through
 from projections.permissions.judging import Named
-from projections.permissions.replaying import Moved, Second, Stepped, Walk, step_through
 from projections.permissions.telling import Place
 
 NAMED_KINDS = {

@@ -10,10 +10,10 @@ from ledger.entry import Entry
 from ledger.policy.decision import Match, Unknown
 from ledger.record import format_time
 from projections.lines import ref
-from projections.permissions.authorization import Authorization
-from projections.permissions.editing import Edited
+from projections.permissions.calls.authorization import Authorization
+from projections.permissions.edited.editing import Edited
+from projections.permissions.edited.what_if import Tally, Turned
 from projections.permissions.telling import Answer, Place, Teller, places_of, told_unknown
-from projections.permissions.what_if import Tally, Turned
 from projections.vocabulary import BadFilter
 
 StatementKey = tuple[object, ...]

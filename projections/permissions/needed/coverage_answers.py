@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.policy.decision import Layer
 from ledger.record import format_time
-from projections.permissions.coverage import Coverage, PolicyKey, Statement
+from projections.permissions.needed.coverage import Coverage, PolicyKey, Statement
 from projections.permissions.telling import Answer, Teller
 
 

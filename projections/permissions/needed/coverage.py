@@ -20,9 +20,9 @@ from ledger.policy.decision import Effect, Grant, Layer, Match, Source, Verdict
 from ledger.policy.entitlements import group_policies, trust_of
 from ledger.policy.evaluation import PolicySet
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.authorization import Authorization, Authorizations, outcome_of
-from projections.permissions.remembering import RememberedJudging
-from projections.permissions.replaying import END_OF_TIME, Moved, Walk, access_keys, seconds
+from projections.permissions.calls.authorization import Authorization, Authorizations, outcome_of
+from projections.permissions.calls.remembering import RememberedJudging
+from projections.permissions.calls.replaying import END_OF_TIME, Moved, Walk, access_keys, seconds
 from projections.sessions import Sessions
 
 COUNTED = frozenset({Layer.IDENTITY, Layer.BOUNDARY, Layer.TRUST})

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ledger.account.entities import Role, User
 from ledger.policy.decision import Effect
-from projections.permissions.access import (
+from projections.permissions.reach.access import (
     ORDER,
     Access,
     Risk,
@@ -18,11 +18,11 @@ from projections.permissions.access import (
     told_part,
     told_risk,
 )
-from projections.permissions.causes import Causes
-from projections.permissions.comparing import Comparison, Gain, Shift, compare
-from projections.permissions.permitted import Permitted
-from projections.permissions.reached import Roles
-from projections.permissions.standing import Standing, WholeWorld
+from projections.permissions.reach.causes import Causes
+from projections.permissions.reach.comparing import Comparison, Gain, Shift, compare
+from projections.permissions.reach.permitted import Permitted
+from projections.permissions.reach.reached import Roles
+from projections.permissions.reach.standing import Standing, WholeWorld
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 
 EXAMPLES_MAX = 5

@@ -9,9 +9,9 @@ from ledger.account.assumptions import Reason
 from ledger.account.entities import Group, ManagedPolicy, Ref, Role, User
 from ledger.account.managed_policies import managed_policy
 from ledger.record import format_time
-from projections.permissions.courses import Step
+from projections.permissions.over_time.courses import Step
+from projections.permissions.over_time.turning import Cause
 from projections.permissions.telling import Answer, Place, Teller
-from projections.permissions.turning import Cause
 
 MINUTE = 60  # within which AWS's date of a creation is that of its record
 Holding = User | Group | Role

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.authorization import Authorization, Authorizations
-from projections.permissions.replaying import Moved, Walk, seconds
+from projections.permissions.calls.authorization import Authorization, Authorizations
+from projections.permissions.calls.replaying import Moved, Walk, seconds
 from projections.permissions.worlds import WalkedWorld
 from projections.sessions import Sessions
 

@@ -12,13 +12,13 @@ from ledger.policy.request import account_in
 from ledger.record import format_time
 from projections.findings.roles import trusted
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.candidates import Candidates, named_by_trust
-from projections.permissions.courses import Course, Courses
-from projections.permissions.deeds import Deeds, Doer, told_calls
 from projections.permissions.judging import KEY_SERVICE, TRUSTING, WITH_RESOURCE_POLICIES, Judgement
+from projections.permissions.over_time.candidates import Candidates, named_by_trust
+from projections.permissions.over_time.courses import Course, Courses
+from projections.permissions.over_time.deeds import Deeds, Doer, told_calls
+from projections.permissions.over_time.turned_by import places_of_causes, told_cause
+from projections.permissions.over_time.turning import Asked, Spell, Subject, Walk, spells, unknown_of
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
-from projections.permissions.turned_by import places_of_causes, told_cause
-from projections.permissions.turning import Asked, Spell, Subject, Walk, spells, unknown_of
 from projections.vocabulary import BadFilter, UnknownName
 
 ORDER = ("root", "user", "role", "session", "account", "outsider", "anyone", "federated", "service")

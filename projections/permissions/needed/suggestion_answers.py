@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from ledger.policy.grammar import PolicyKind, check_document, policy_size
-from projections.permissions.suggesting import Needed, Subject, policy_for, widened
+from projections.permissions.needed.suggesting import Needed, Subject, policy_for, widened
 from projections.permissions.telling import Answer
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from ledger.account.entities import PolicyDocument, Role
 from ledger.policy.decision import Effect
 from ledger.policy.document import Statement, compile_policy
-from projections.permissions.access import plain_risk
-from projections.permissions.causes import Causes
-from projections.permissions.reached import ASSUME, Hop, Roles, judged_hop
-from projections.permissions.standing import WholeWorld
+from projections.permissions.reach.access import plain_risk
+from projections.permissions.reach.causes import Causes
+from projections.permissions.reach.reached import ASSUME, Hop, Roles, judged_hop
+from projections.permissions.reach.standing import WholeWorld
 from projections.permissions.telling import Answer, Teller, told_unknown
 
 ASSUMING = (ASSUME, "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")

@@ -17,7 +17,7 @@ from ledger.policy.document import Statement, compile_policy
 from ledger.policy.patterns import WILD, test_of
 from ledger.policy.request import account_in
 from projections.permissions.judging import Judgement
-from projections.permissions.standing import Standing, WholeWorld
+from projections.permissions.reach.standing import Standing, WholeWorld
 
 ASSUME = "sts:AssumeRole"
 _ASSUME = ASSUME.lower()

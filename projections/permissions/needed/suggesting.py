@@ -14,9 +14,9 @@ from ledger.log.schema import entries, principals
 from ledger.policy.aws_actions import actions_matching
 from ledger.policy.document import VERSION_WITH_VARIABLES
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.authorization import Authorizations, outcome_of
-from projections.permissions.remembering import RememberedJudging
-from projections.permissions.replaying import Walk, access_keys, seconds
+from projections.permissions.calls.authorization import Authorizations, outcome_of
+from projections.permissions.calls.remembering import RememberedJudging
+from projections.permissions.calls.replaying import Walk, access_keys, seconds
 from projections.sessions import Sessions
 from projections.vocabulary import BadFilter, UnknownName, principals_named
 

@@ -12,9 +12,9 @@ from ledger.policy.callers import holder_named
 from ledger.policy.request import BadCaller, CallerKind, caller_of
 from projections.activity import Activity, Question
 from projections.permissions.accounts import Named, PastAccounts
-from projections.permissions.courses import Course, Courses
 from projections.permissions.naming import Principal, principal_of
-from projections.permissions.turning import Subject
+from projections.permissions.over_time.courses import Course, Courses
+from projections.permissions.over_time.turning import Subject
 from projections.sessions import Sessions
 from projections.vocabulary import BadFilter, UnknownName
 

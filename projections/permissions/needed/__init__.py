@@ -1,0 +1,1 @@
+"""Which statements the calls needed, and the least policy that would have done."""
