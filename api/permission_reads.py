@@ -99,7 +99,7 @@ def read_explain(asked: Annotated[ExplainQuestion, Query()], ledger: Ledger) -> 
     if asked.account is not None:
         check_account(asked.account)
     return told(
-        ledger.explain(
+        ledger.permissions.explain(
             check_words("principal", asked.principal),
             the_action(asked.action),
             None if asked.resource is None else check_words("resource", asked.resource),
@@ -113,4 +113,4 @@ def read_explain(asked: Annotated[ExplainQuestion, Query()], ledger: Ledger) -> 
 @router.get("/events/{id}/blame", responses=document(BlameAnswer))
 def read_blame(id: str, asked: Annotated[BlameQuestion, Query()], ledger: Ledger) -> Response:
     """With what permission a call was made: which statement, through which grants, by whom, when, from where."""
-    return told(ledger.blame_event(check_words("id", id), depth=asked.depth))
+    return told(ledger.permissions.blame_event(check_words("id", id), depth=asked.depth))

@@ -43,4 +43,4 @@ def read_access(principal: str, asked: Annotated[AccessQuestion, Query()], ledge
     at = int(time.time()) if asked.at is None else moment("at", asked.at)
     if asked.account is not None:
         check_account(asked.account)
-    return told(ledger.access(check_words("principal", principal), at=at, account=asked.account))
+    return told(ledger.permissions.access(check_words("principal", principal), at=at, account=asked.account))

@@ -60,7 +60,7 @@ def read_who_can(asked: Annotated[WhoCanQuestion, Query()], ledger: Ledger) -> R
     if asked.account is not None:
         check_account(asked.account)
     return told(
-        ledger.who_can(
+        ledger.permissions.who_can(
             the_action(asked.action),
             the_resource(asked.resource),
             **times,

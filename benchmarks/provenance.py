@@ -92,12 +92,14 @@ def main() -> None:
             ledger.permissions.naming.principal(name, at, account_id)
         except UnknownName:  # not yet, or no longer
             return explain()
-        return lambda: ledger.explain(name, action, resource, at=at, context={}, account=account_id)
+        return lambda: ledger.permissions.explain(
+            name, action, resource, at=at, context={}, account=account_id
+        )
 
     def blame(depth: int) -> Callable[[], Any]:
         entry, _ = some_event()
         named = f"{account_id}:{entry.position}"
-        return lambda: ledger.blame_event(named, depth=depth)
+        return lambda: ledger.permissions.blame_event(named, depth=depth)
 
     base = tell("bare look-up", bare, asked.rounds)
     for name, make in (

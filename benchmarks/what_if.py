@@ -61,7 +61,7 @@ def main() -> None:
         print(f"{'judged one by one, twice':28}{peer:9.0f}")
         for name, event in workload.edits.items():
             began = time.process_time()
-            told = ledger.what_if([event])
+            told = ledger.permissions.what_if([event])
             took = (time.process_time() - began) / told["replayed"] * 1e6
             print(
                 f"{'without ' + name:28}{took:9.0f}   1/{peer / took:.0f}   "

@@ -6,8 +6,7 @@ RFC 3339. Every question first takes in what was appended, so everyone reads the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -24,12 +23,13 @@ from projections.credentials import key_report
 from projections.history import Difference, History, Version
 from projections.lineage import lineage
 from projections.lines import Line, line, ref
+from projections.naming import account_named, events_named
 from projections.permissions.permissions import Permissions
 from projections.principals import principal_activity, principals
 from projections.refolding import HISTORY
 from projections.runner import Progress, Runner
 from projections.sessions import SESSIONS, Sessions
-from projections.vocabulary import BadFilter, UnknownName
+from projections.vocabulary import UnknownName
 
 Answer = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Investigation:
         self._progress = progress
         self.account_history = History(log)
         self.sessions = Sessions(log)
-        self.permissions = Permissions(log, self.sessions)
+        self._permissions = Permissions(log, self.sessions)
 
     # -- who did what -------------------------------------------------------------------------------------------
 
@@ -59,18 +59,8 @@ class Investigation:
     def event(self, named: str) -> Answer:
         """One event whole, by its id or as `account:position`: who, what, on what, result, what it changed."""
         self.runner.catch_up()
-        found = self._named(named)
-        if not found:
-            raise UnknownName(f"no event {named!r}")
-        told = [self._event(entry) for entry in found]
+        told = [self._event(entry) for entry in events_named(self.log, named)]
         return told[0] if len(told) == 1 else {"events": told}
-
-    def _named(self, named: str) -> list[Entry]:
-        account_id, colon, position = named.rpartition(":")
-        if colon and account_id.isdigit() and position.isdigit() and len(position) < 19:
-            entry = self.log.entry(account_id, int(position))
-            return [entry] if entry is not None else []
-        return self.log.entries_named(named)
 
     def _event(self, entry: Entry) -> Answer:
         record = entry.record
@@ -131,7 +121,7 @@ class Investigation:
 
     def principals(self, account: str | None = None) -> list[Answer]:
         if account is not None:
-            self._account(account)
+            account_named(self.log, account)
         return principals(self.log, account)
 
     def findings(
@@ -159,7 +149,7 @@ class Investigation:
     def state_bytes(self, account: str | None, at: int) -> bytes:
         """The whole account at a time, as JSON text."""
         self.runner.catch_up()
-        return self.account_history.state_bytes(self._account(account), at)
+        return self.account_history.state_bytes(account_named(self.log, account), at)
 
     def state(self, account: str | None, at: int, kind: str | None = None, name: str | None = None) -> Answer:
         """The account at a time, or one entity of it."""
@@ -167,7 +157,7 @@ class Investigation:
             found: Answer = orjson.loads(self.state_bytes(account, at))
             return found
         self.runner.catch_up()
-        entity = self.account_history.entity(self._account(account), kind, name, at)
+        entity = self.account_history.entity(account_named(self.log, account), kind, name, at)
         if entity is None and kind == "policy":
             entity = _of_aws(name, at)
         if entity is None:
@@ -177,7 +167,7 @@ class Investigation:
     def diff(self, account: str | None, since: int, until: int) -> list[Answer]:
         """What differs between the account at two times, with the entry behind each difference."""
         self.runner.catch_up()
-        account_id = self._account(account)
+        account_id = account_named(self.log, account)
         found = self.account_history.differences(account_id, since, until)
         positions = sorted({position for one in found for position in one.positions})
         refs = self._refs(account_id, positions)
@@ -186,7 +176,7 @@ class Investigation:
     def history(self, account: str | None, kind: str, name: str) -> list[Answer]:
         """Every entity that ever had the name, with all its versions and the entries that made them."""
         self.runner.catch_up()
-        account_id = self._account(account)
+        account_id = account_named(self.log, account)
         found = self.account_history.named(account_id, kind, name)
         if not found:
             raise UnknownName(f"account {account_id} never had a {kind} {name!r}")
@@ -212,183 +202,11 @@ class Investigation:
 
     # -- with what permission -----------------------------------------------------------------------------------
 
-    def explain(
-        self,
-        principal: str,
-        action: str,
-        resource: str | None,
-        *,
-        at: int,
-        context: Mapping[str, tuple[str, ...]],
-        account: str | None = None,
-    ) -> Answer:
-        """Whether the principal would have been allowed to do it then, and why."""
+    @property
+    def permissions(self) -> Permissions:
+        """The questions of permission, to be asked at once: what was appended until now is taken in."""
         self.runner.catch_up()
-        return self.permissions.explain(
-            principal, action, resource, at=at, context=context, account=self._account_if(account)
-        )
-
-    def blame(
-        self,
-        principal: str,
-        action: str,
-        resource: str | None,
-        *,
-        at: int,
-        context: Mapping[str, tuple[str, ...]],
-        account: str | None = None,
-        depth: int,
-    ) -> Answer:
-        """As `explain`, and why whoever granted it could, `depth` grants deep."""
-        self.runner.catch_up()
-        return self.permissions.blame(
-            principal,
-            action,
-            resource,
-            at=at,
-            context=context,
-            account=self._account_if(account),
-            depth=depth,
-        )
-
-    def blame_event(self, named: str, *, depth: int) -> Answer:
-        """With what permission a call was made: statements, grants, and who made these, `depth` grants deep."""
-        self.runner.catch_up()
-        found = self._named(named)
-        if not found:
-            raise UnknownName(f"no event {named!r}")
-        told = [self.permissions.blame_event(entry, depth=depth) for entry in found]
-        return told[0] if len(told) == 1 else {"events": told}
-
-    def decisions(self, question: Question, agreements: frozenset[str]) -> Iterator[Answer]:
-        """What was inferred of each call beside what AWS did, in the question's order."""
-        self.runner.catch_up()
-        return self.permissions.decisions(self.entries.every(question), agreements)
-
-    def who_can(
-        self,
-        action: str,
-        resource: str,
-        *,
-        at: int | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        context: Mapping[str, tuple[str, ...]],
-        account: str | None = None,
-    ) -> Answer:
-        """Who could do it at a second or over an interval, by what, and whether they did."""
-        self.runner.catch_up()
-        return self.permissions.who_can(
-            action,
-            resource,
-            at=at,
-            since=since,
-            until=until,
-            context=context,
-            account=self._account_if(account),
-        )
-
-    def first_able(
-        self,
-        principal: str,
-        action: str | None,
-        resource: str | None,
-        *,
-        context: Mapping[str, tuple[str, ...]],
-        account: str | None = None,
-    ) -> Answer:
-        """When a principal became able to do it (without an action: to do everything), and every turn since."""
-        self.runner.catch_up()
-        return self.permissions.first_able(
-            principal, action, resource, context=context, account=self._account_if(account)
-        )
-
-    def exposure(
-        self,
-        principal: str,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        pattern: str = "*",
-        account: str | None = None,
-    ) -> Answer:
-        """What a principal, or the owner of a key, could do, interval by interval; and what was done."""
-        self.runner.catch_up()
-        return self.permissions.exposure(
-            principal, since=since, until=until, pattern=pattern, account=self._account_if(account)
-        )
-
-    def access(self, principal: str, *, at: int, account: str | None = None) -> Answer:
-        """Everything that the principal could have done then, in order of risk, and the roles it could have reached."""
-        self.runner.catch_up()
-        return self.permissions.access(principal, at=at, account=self._account_if(account))
-
-    def access_against(self, principal: str, against: str, *, at: int, account: str | None = None) -> Answer:
-        """What one principal could have done then that another could not, and the reverse."""
-        self.runner.catch_up()
-        return self.permissions.comparison(principal, against, at=at, account=self._account_if(account))
-
-    def access_by_chain(self, access_key: str, *, at: int) -> list[Answer]:
-        """What each session on the way to this temporary key could do that the one before it could not."""
-        self.runner.catch_up()
-        return self.permissions.chain(access_key, at=at)
-
-    def permission_diff(
-        self, account: str | None, since: int, until: int, principal: str | None = None
-    ) -> list[Answer]:
-        """What the account's principals may do at `until` and could not at `since`, and the reverse."""
-        self.runner.catch_up()
-        return self.permissions.differences(self._account(account), since, until, principal=principal)
-
-    def what_if(
-        self,
-        without: Sequence[str] = (),
-        file: Path | None = None,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        account: str | None = None,
-    ) -> Answer:
-        """Which calls would have had another outcome without these events, and with the records of a file."""
-        self.runner.catch_up()
-        left_out: dict[tuple[str, int], Entry] = {}
-        for name in without:
-            found = self._named(name)
-            if not found:
-                raise UnknownName(f"no event {name!r}")
-            left_out |= {(entry.account_id, entry.position): entry for entry in found}
-        return self.permissions.what_if(
-            list(left_out.values()), file, since=since, until=until, account=self._account_if(account)
-        )
-
-    def coverage(
-        self,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        account: str | None = None,
-        unused: bool = False,
-    ) -> Answer:
-        """How often each statement of the policies in force decided, when last, and who granted it."""
-        self.runner.catch_up()
-        return self.permissions.coverage(
-            since=since, until=until, account=self._account_if(account), unused=unused
-        )
-
-    def suggest(
-        self,
-        principal: str,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        account: str | None = None,
-        wildcards: bool = False,
-    ) -> Answer:
-        """The least policy that a principal's recorded, allowed calls needed."""
-        self.runner.catch_up()
-        return self.permissions.suggest(
-            principal, since=since, until=until, account=self._account_if(account), wildcards=wildcards
-        )
+        return self._permissions
 
     # -- the ledger ---------------------------------------------------------------------------------------------
 
@@ -415,21 +233,6 @@ class Investigation:
         """Throw all projections away and build them again from the log."""
         self.runner.rebuild()
         self.entries.runner.rebuild(progress=self._progress)
-
-    def _account(self, named: str | None) -> str:
-        known = self.log.account_ids()
-        if named is None and len(known) == 1:
-            return known[0]
-        if named is None:
-            if not known:
-                raise UnknownName("the ledger has no account yet")
-            raise BadFilter("account", f"the ledger has several; say which: {', '.join(known)}")
-        if named not in known:
-            raise UnknownName(f"the ledger has no account {named!r}; it has {', '.join(known) or 'none yet'}")
-        return named
-
-    def _account_if(self, named: str | None) -> str | None:
-        return None if named is None else self._account(named)
 
     def _refs(self, account_id: str, positions: list[int]) -> dict[int, Answer]:
         return {entry.position: ref(entry) for entry in self.log.entries_at(account_id, positions)}

@@ -58,14 +58,16 @@ def access(
         raise Failed(f"--chain is of the key of a session, ASIA…, not of {who[:60]!r}")
     with investigation(context) as ledger:
         if chain:
-            hops = ledger.access_by_chain(who, at=when)
+            hops = ledger.permissions.chain(who, at=when)
             if not answer(format, hops):
                 show(*access_tables.chain(hops))
         elif against is not None:
-            compared = ledger.access_against(who, check_words("against", against), at=when, account=account)
+            compared = ledger.permissions.comparison(
+                who, check_words("against", against), at=when, account=account
+            )
             if not answer(format, compared):
                 show(*access_tables.comparison(compared))
         else:
-            found = ledger.access(who, at=when, account=account)
+            found = ledger.permissions.access(who, at=when, account=account)
             if not answer(format, found):
                 show(*access_tables.access(found))

@@ -75,7 +75,7 @@ def diff(
     with investigation(context) as ledger:
         if permissions:
             who = None if principal is None else check_words("principal", principal)
-            changed = ledger.permission_diff(account, begin, end, who)
+            changed = ledger.permissions.differences(account, begin, end, principal=who)
             if not answer(format, changed):
                 show(*access_tables.changes(changed) if changed else ["no permission differs"])
             return

@@ -68,7 +68,7 @@ def explain(
         check_account(account)
     keys = context_keys(told or [])
     with investigation(context) as ledger:
-        found = ledger.explain(
+        found = ledger.permissions.explain(
             check_words("principal", principal),
             the_action(action),
             None if resource is None else check_words("resource", resource),
@@ -109,7 +109,7 @@ def blame(
         if principal or action or resource or told or at or account:
             raise Failed("an event says who, what and when; leave out the options, or the event")
         with investigation(context) as ledger:
-            found = ledger.blame_event(check_words("event", event), depth=depth)
+            found = ledger.permissions.blame_event(check_words("event", event), depth=depth)
         if not answer(format, found):
             for one in found.get("events", [found]):
                 show(*permission_tables.blame(one))
@@ -121,7 +121,7 @@ def blame(
         check_account(account)
     keys = context_keys(told or [])
     with investigation(context) as ledger:
-        found = ledger.blame(
+        found = ledger.permissions.blame(
             check_words("principal", principal),
             the_action(action),
             None if resource is None else check_words("resource", resource),
@@ -152,7 +152,7 @@ def decisions(
     asked = filters.question(order="oldest")
     wanted = frozenset(str(one) for one in agreement or ())
     with investigation(context) as ledger:
-        found = ledger.decisions(asked, wanted)
+        found = ledger.permissions.decisions(ledger.entries.every(asked), wanted)
         lines = found if every else islice(found, limit)
         if format is Format.ndjson:
             print_ndjson(lines)

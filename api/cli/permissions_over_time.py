@@ -47,7 +47,7 @@ def who_can(
         check_account(account)
     keys = context_keys(told or [])
     with investigation(context) as ledger:
-        found = ledger.who_can(
+        found = ledger.permissions.who_can(
             the_action(action), the_resource(resource), **asked, context=keys, account=account
         )
     if format is Format.ndjson:
@@ -81,7 +81,7 @@ def first_able(
         check_account(account)
     keys = context_keys(told or [])
     with investigation(context) as ledger:
-        found = ledger.first_able(
+        found = ledger.permissions.first_able(
             check_words("principal", principal),
             None if action is None else the_action(action),
             None if resource is None else the_resource(resource),
@@ -116,7 +116,7 @@ def exposure(
     if account is not None:
         check_account(account)
     with investigation(context) as ledger:
-        found = ledger.exposure(
+        found = ledger.permissions.exposure(
             check_words("principal", principal),
             since=begin,
             until=end,

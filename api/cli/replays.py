@@ -47,7 +47,7 @@ def what_if(
         check_account(account)
     named = [check_words("without", one) for one in without or []]
     with investigation(context) as ledger:
-        told = ledger.what_if(named, file, since=begin, until=end, account=account)
+        told = ledger.permissions.what_if(named, file, since=begin, until=end, account=account)
     if format is Format.ndjson:
         print_ndjson(told["calls"])
     elif not answer(format, told):
@@ -69,7 +69,7 @@ def coverage(
     if account is not None:
         check_account(account)
     with investigation(context) as ledger:
-        told = ledger.coverage(since=begin, until=end, account=account, unused=unused)
+        told = ledger.permissions.coverage(since=begin, until=end, account=account, unused=unused)
     if format is Format.ndjson:
         print_ndjson(told["statements"])
     elif not answer(format, told):
@@ -96,7 +96,7 @@ def suggest(
     if account is not None:
         check_account(account)
     with investigation(context) as ledger:
-        told = ledger.suggest(
+        told = ledger.permissions.suggest(
             check_words("principal", principal),
             since=begin,
             until=end,

@@ -188,7 +188,7 @@ class _Walk:
         )
         show(
             *permission_tables.blame(
-                self.ask.blame_event(f"{entry['account']}:{entry['position']}", depth=DEPTH_MAX)
+                self.ask.permissions.blame_event(f"{entry['account']}:{entry['position']}", depth=DEPTH_MAX)
             )
         )
 

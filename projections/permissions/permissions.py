@@ -13,6 +13,7 @@ from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
 from projections.history import History
+from projections.naming import account_named, events_named
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.calls.authorization import Authorizations
 from projections.permissions.calls.blaming import Blame, told_inference
@@ -72,6 +73,7 @@ class Permissions:
         account: str | None = None,
     ) -> Answer:
         """Whether the principal would have been allowed to do it then, and why."""
+        account = self._checked(account)
         found = self.naming.principal(principal, at, account)
         judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
         return told_explanation(self.teller, found, judgement, action, resource, at)
@@ -88,15 +90,17 @@ class Permissions:
         depth: int,
     ) -> Answer:
         """As `explain`, with each grant's own reasons, `depth` grants deep."""
+        account = self._checked(account)
         found = self.naming.principal(principal, at, account)
         judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
         blame = self._blame()
         told = told_explanation(self.teller, found, judgement, action, resource, at)
         return blame.deepen(told, depth)
 
-    def blame_event(self, entry: Entry, *, depth: int) -> Answer:
-        """With what permission a call was made, and who granted that, `depth` grants deep."""
-        return self._blame().event(entry, depth)
+    def blame_event(self, named: str, *, depth: int) -> Answer:
+        """With what permission a call was made: statements, grants, and who made these, `depth` grants deep."""
+        told = [self._blame().event(entry, depth) for entry in events_named(self.log, named)]
+        return told[0] if len(told) == 1 else {"events": told}
 
     def decisions(self, entries: Iterable[Entry], agreements: frozenset[str]) -> Iterator[Answer]:
         """What was inferred of each call, in order of time, beside what AWS did; only with these agreements, if any."""
@@ -104,6 +108,10 @@ class Permissions:
             for line in told_inference(entry, found):
                 if not agreements or line["agreement"] in agreements:
                     yield line
+
+    def _checked(self, account: str | None) -> str | None:
+        """The account, if one is named and it is here; raises UnknownName."""
+        return None if account is None else account_named(self.log, account)
 
     def _blame(self) -> Blame:
         return Blame(
@@ -126,6 +134,7 @@ class Permissions:
         account: str | None = None,
     ) -> Answer:
         """Who could at a second, or over an interval; without its ends the time of which the account's log tells."""
+        account = self._checked(account)
         account_id = the_account(self.past, account, resource)
         within = Within.of(at) if at is not None else self._within(account_id, since, until)
         return who_could(
@@ -146,6 +155,7 @@ class Permissions:
         account: str | None = None,
     ) -> Answer:
         """When the principal became able to do it, and no longer; without an action, when it was an administrator."""
+        account = self._checked(account)
         followed = self.following.follow(principal, account)
         asked = administration(context) if action is None else Asked((action,), resource, context)
         until = Courses(self.past).extent(followed.account_id)[1] + 1
@@ -161,20 +171,23 @@ class Permissions:
         account: str | None = None,
     ) -> Answer:
         """What a principal, or the owner of a key, could do, interval by interval; and what was done."""
+        account = self._checked(account)
         followed = self.following.follow(principal, account)
         within = self._within(followed.account_id, since, until)
         return exposure(self.log, self.entitlements, self.following, followed, self.used, pattern, within)
 
     def access(self, principal: str, *, at: int, account: str | None = None) -> Answer:
         """Everything that the principal could have done then, in order of risk, and the roles it could have reached."""
+        account = self._checked(account)
         standing = self._standing(principal, at, account)
         roles = Roles(standing.world)
         return told_access(self.teller, access(standing, roles), roles)
 
     def differences(
-        self, account_id: str, since: int, until: int, *, principal: str | None = None
+        self, account: str | None, since: int, until: int, *, principal: str | None = None
     ) -> list[Answer]:
         """What the account's principals may do at `until` and could not at `since`, and the reverse; whom roles let in."""
+        account_id = account_named(self.log, account)
         before, after = (WholeWorld(self.past, self.entitlements, at) for at in (since, until))
         roles_before, roles_after = Roles(before), Roles(after)
         teller = self.teller
@@ -203,6 +216,7 @@ class Permissions:
 
     def comparison(self, principal: str, against: str, *, at: int, account: str | None = None) -> Answer:
         """What one principal could have done then that another could not, and the reverse."""
+        account = self._checked(account)
         standing = self._standing(principal, at, account)
         other = self._standing(against, at, account)
         return self._compared(other, standing)
@@ -248,15 +262,18 @@ class Permissions:
 
     def what_if(
         self,
-        without: Sequence[Entry],
-        file: Path | None,
+        without: Sequence[str] = (),
+        file: Path | None = None,
         *,
         since: int | None = None,
         until: int | None = None,
         account: str | None = None,
     ) -> Answer:
-        """Which recorded calls would have had another outcome without these entries, and with the file's records."""
-        edits = edited(self.log, History(self.log), without, file, account)
+        """Which recorded calls would have had another outcome without these events, and with the file's records."""
+        account = self._checked(account)
+        named = [entry for name in without for entry in events_named(self.log, name)]
+        left_out = {(entry.account_id, entry.position): entry for entry in named}
+        edits = edited(self.log, History(self.log), list(left_out.values()), file, account)
         replay = WhatIf(self.past, self.sessions, edits.edits, edits.since)
         found = [
             one
@@ -264,7 +281,7 @@ class Permissions:
             if (since is None or one.entry.time >= since) and account in (None, one.entry.account_id)
         ]
         check_effect(edits, replay.tally)
-        return told_what_if(Teller(self.log), edits, found, replay.tally)
+        return told_what_if(self.teller, edits, found, replay.tally)
 
     def coverage(
         self,
@@ -275,9 +292,10 @@ class Permissions:
         unused: bool = False,
     ) -> Answer:
         """Of each statement in force within that time: how often it decided, when last, and who granted it."""
+        account = self._checked(account)
         coverage = Coverage(self.past, self.sessions, since or 0)
         coverage.count(END_OF_TIME if until is None else until, account)
-        return told_coverage(Teller(self.log), coverage, since, until, account, unused)
+        return told_coverage(self.teller, coverage, since, until, account, unused)
 
     def suggest(
         self,
@@ -289,6 +307,7 @@ class Permissions:
         wildcards: bool = False,
     ) -> Answer:
         """The least policy that the principal's allowed calls needed."""
+        account = self._checked(account)
         with self.log.engine.connect() as connection:
             subject = subject_named(connection, principal, account)
         end = END_OF_TIME if until is None else until

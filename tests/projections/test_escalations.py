@@ -74,7 +74,7 @@ def small_account(*statements: Record) -> Telling:
 
 
 def escalations(folder: Path, story: Telling, name: str = "me") -> dict[str, Any]:
-    told = ledger_of(folder, story).access(name, at=story.later())
+    told = ledger_of(folder, story).permissions.access(name, at=story.later())
     return {way["name"]: way for way in told["escalations"]}
 
 
@@ -167,7 +167,7 @@ def test_a_role_is_passed_to_the_service_that_the_condition_names(tmp_path: Path
 
 def test_who_may_do_everything_has_nothing_to_raise(tmp_path: Path) -> None:
     story = small_account(statement("*"))
-    told = ledger_of(tmp_path, story).access("me", at=story.later())
+    told = ledger_of(tmp_path, story).permissions.access("me", at=story.later())
     assert (told["risk"], told["escalations"]) == ("administrator", [])
 
 

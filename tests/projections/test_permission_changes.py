@@ -15,7 +15,7 @@ EVERYTHING = statement("*")
 
 def between(folder: Path, story: Telling, since: int, **more: Any) -> list[Any]:
     made = ledger_of(folder, story)
-    return made.permission_diff(ACCOUNT, since, story.later(), **more)
+    return made.permissions.differences(ACCOUNT, since, story.later(), **more)
 
 
 def only(folder: Path, story: Telling, since: int) -> Any:
@@ -230,8 +230,8 @@ def test_a_boundary_that_is_set_and_one_that_is_rewritten(tmp_path: Path) -> Non
     second = story.later()
     rewritten = story.version(narrow, 2, statement("sqs:*"))
     made = ledger_of(tmp_path, story)
-    (was_set,) = made.permission_diff(ACCOUNT, first, second)
-    (changed,) = made.permission_diff(ACCOUNT, second, story.later())
+    (was_set,) = made.permissions.differences(ACCOUNT, first, second)
+    (changed,) = made.permissions.differences(ACCOUNT, second, story.later())
     assert (was_set["boundary"]["change"], was_set["boundary"]["lostActions"]["examples"]) == (
         "set",
         ["sqs:SendMessage"],
@@ -341,7 +341,7 @@ def test_a_role_that_is_put_into_a_profile_and_taken_out(tmp_path: Path) -> None
     taken = story.did("RemoveRoleFromInstanceProfile", {"instanceProfileName": "web", "roleName": "ops"})
     made: Investigation = ledger_of(tmp_path, story)
     for since, until, change, event in ((first, second, "put", put), (second, story.later(), "taken", taken)):
-        (found,) = made.permission_diff(ACCOUNT, since, until)
+        (found,) = made.permissions.differences(ACCOUNT, since, until)
         assert (found["profile"], found["role"], found["risk"], found["change"], by(found)) == (
             "web",
             arn("role", "ops"),
@@ -361,6 +361,6 @@ def test_one_beside_another(tmp_path: Path) -> None:
     story.role("strong", trusting({"AWS": ACCOUNT}), statement("sns:*"))
     made = ledger_of(tmp_path, story)
     at = story.later()
-    weak, strong = (made.access_against(name, "alice", at=at) for name in ("weak", "strong"))
+    weak, strong = (made.permissions.comparison(name, "alice", at=at) for name in ("weak", "strong"))
     assert (weak["raised"], strong["raised"]) == ("no", "yes")
     assert "sts:AssumeRole" in weak["lostActions"]["examples"]

@@ -213,7 +213,9 @@ def test_the_intervals_are_those_of_a_question_at_every_second(
     begin, end = NOON + since, NOON + SECONDS + 2
     with ledger(records) as asked:
         for action, resource in QUESTIONS:
-            told = asked.who_can(action, resource, since=begin, until=end, context={}, account=ACCOUNT)
+            told = asked.permissions.who_can(
+                action, resource, since=begin, until=end, context={}, account=ACCOUNT
+            )
             expected = told_by_seconds(asked, action, resource, begin, end)
             assert seconds_of(told, begin, end) == expected
             for row in told["principals"]:
@@ -226,7 +228,7 @@ def test_at_one_second_they_are_who_could_then(records: list[dict[str, Any]], se
     at = NOON + second
     with ledger(records) as asked:
         for action, resource in QUESTIONS:
-            told = asked.who_can(action, resource, at=at, context={}, account=ACCOUNT)
+            told = asked.permissions.who_can(action, resource, at=at, context={}, account=ACCOUNT)
             assert seconds_of(told, at, at + 1) == told_by_seconds(asked, action, resource, at, at + 1)
 
 
@@ -239,7 +241,7 @@ def test_the_turns_of_one_principal_are_those_of_a_question_at_every_second(
         for action, resource in QUESTIONS:
             by_second = told_by_seconds(asked, action, resource, BEFORE, NOON + SECONDS)
             try:
-                told = asked.first_able("alice", action, resource, context={}, account=ACCOUNT)
+                told = asked.permissions.first_able("alice", action, resource, context={}, account=ACCOUNT)
             except UnknownName:
                 assert not any(arn == ALICE for arn, _ in by_second)
                 continue
@@ -276,7 +278,9 @@ def test_a_policy_that_aws_changes_turns_what_its_holders_may_do() -> None:
         call("AttachUserPolicy", {"userName": "alice", "policyArn": READ_ONLY}, at=begins - 9),
     ]
     with ledger(records) as asked:
-        found = asked.who_can(action, "*", since=begins - 20, until=begins + 20, context={}, account=ACCOUNT)
+        found = asked.permissions.who_can(
+            action, "*", since=begins - 20, until=begins + 20, context={}, account=ACCOUNT
+        )
     (row,) = [row for row in found["principals"] if row["principal"] == ALICE]
     (interval,) = row["intervals"]
     assert interval["from"] == format_time(begins)
@@ -300,7 +304,7 @@ def test_of_several_events_in_a_second_the_one_that_turned_it_is_told() -> None:
         call("RemoveUserFromGroup", {"userName": "alice", "groupName": "devs"}, at=NOON + 6),
     ]
     with ledger(records) as asked:
-        told = asked.first_able("alice", "s3:GetObject", BUCKET, context={})
+        told = asked.permissions.first_able("alice", "s3:GetObject", BUCKET, context={})
     assert [(turn["able"], turn["by"]["eventName"], turn["by"]["entry"]) for turn in told["turns"]] == [
         ("yes", "PutGroupPolicy", 3),
         ("no", "RemoveUserFromGroup", 5),
@@ -322,7 +326,7 @@ def test_somebody_whose_id_is_told_late_is_one_principal() -> None:
         call("GetUser", by=alice, at=NOON + 5),
     ]
     with ledger(records) as asked:
-        told = asked.who_can("s3:GetObject", BUCKET, since=NOON, until=NOON + 9, context={})
+        told = asked.permissions.who_can("s3:GetObject", BUCKET, since=NOON, until=NOON + 9, context={})
     (row,) = [row for row in told["principals"] if row["principal"] == ALICE]
     assert [(one["from"], one["to"]) for one in row["intervals"]] == [
         (format_time(NOON), format_time(NOON + 9))
@@ -340,7 +344,7 @@ def test_strangers_whom_a_trust_policy_lets_in_are_named() -> None:
         call("UpdateAssumeRolePolicy", {"roleName": "deploy", "policyDocument": trust(ALICE)}, at=NOON + 4),
     ]
     with ledger(records) as asked:
-        told = asked.who_can("sts:AssumeRole", ROLE, since=NOON, until=NOON + 9, context={})
+        told = asked.permissions.who_can("sts:AssumeRole", ROLE, since=NOON, until=NOON + 9, context={})
     strangers = [row for row in told["principals"] if row["kind"] in ("account", "outsider")]
     assert {row["principal"].split(":", 4)[4] for row in strangers} == {
         f"{STRANGERS}:root",
@@ -383,7 +387,7 @@ def test_calls_are_counted_within_the_interval_or_at_one_time_whenever_they_were
     ]
     with ledger(records) as asked:
         times: dict[str, Any] = {"at": NOON + 3} if single else {"since": NOON, "until": NOON + 9}
-        told = asked.who_can("s3:GetObject", BUCKET, context={}, **times)
+        told = asked.permissions.who_can("s3:GetObject", BUCKET, context={}, **times)
     (row,) = [row for row in told["principals"] if row["principal"] == ALICE]
     calls = row["intervals"][0]["calls"]
     assert calls["count"] == count
@@ -409,7 +413,7 @@ def test_the_statements_of_an_exposure_are_those_in_force_at_every_second(
     with ledger(records) as asked:
         permissions = asked.permissions
         try:
-            told = asked.exposure("alice", since=begin, until=end, account=ACCOUNT)
+            told = asked.permissions.exposure("alice", since=begin, until=end, account=ACCOUNT)
         except UnknownName:
             return
         segments = told["segments"]

@@ -15,7 +15,7 @@ ASSUME = "sts:AssumeRole"
 
 
 def roles(folder: Path, *stories: Telling, of: str = "alice", at: int | None = None) -> dict[str, Any]:
-    told = ledger_of(folder, *stories).access(
+    told = ledger_of(folder, *stories).permissions.access(
         of, at=at or max(story.later() for story in stories), account=ACCOUNT
     )
     return {one["role"]: one for one in told["roles"]}
@@ -112,7 +112,7 @@ def test_a_role_of_an_account_whose_log_is_not_here_is_perhaps_within_reach(tmp_
     far = arn("role", "far", NOT_HERE)
     story.user("alice", statement(ASSUME, [far, f"arn:aws:iam::{NOT_HERE}:role/more-*"]))
     made = ledger_of(tmp_path, story)
-    told = made.access("alice", at=story.later())
+    told = made.permissions.access("alice", at=story.later())
     ((one,), beyond) = told["roles"], told["beyond"]
     assert (one["role"], one["certain"], one["risk"]) == (far, False, None)
     assert {"kind": "otherAccount", "about": NOT_HERE} in one["hops"][0]["unknown"]
@@ -126,8 +126,10 @@ def test_it_is_as_it_was_then(tmp_path: Path) -> None:
     before = story.later()
     story.did("UpdateAssumeRolePolicy", {"roleName": "later", "policyDocument": trusting({"AWS": ACCOUNT})})
     made = ledger_of(tmp_path, story)
-    assert made.access("alice", at=before)["roles"] == []
-    assert [one["role"] for one in made.access("alice", at=story.later())["roles"]] == [arn("role", "later")]
+    assert made.permissions.access("alice", at=before)["roles"] == []
+    assert [one["role"] for one in made.permissions.access("alice", at=story.later())["roles"]] == [
+        arn("role", "later")
+    ]
 
 
 def test_a_boundary_bounds_what_is_within_reach(tmp_path: Path) -> None:
@@ -142,5 +144,5 @@ def test_root_assumes_no_role(tmp_path: Path) -> None:
     story = Telling()
     story.user("alice")
     story.role("goal", trusting({"AWS": ACCOUNT}))
-    told = ledger_of(tmp_path, story).access("root", at=story.later())
+    told = ledger_of(tmp_path, story).permissions.access("root", at=story.later())
     assert (told["risk"], told["roles"]) == ("administrator", [])

@@ -40,7 +40,7 @@ class Shelf:
 
 
 def told(log: Log, without: list[str], file: Path | None) -> dict[str, str]:
-    answer = Investigation(log).what_if(without, file)
+    answer = Investigation(log).permissions.what_if(without, file)
     kinds = {"denied": "lost", "allowed": "allowed"}
     return {one["entry"]["eventID"]: kinds.get(one["why"], "impossible") for one in answer["calls"]}
 
