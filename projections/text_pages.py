@@ -24,7 +24,7 @@ from projections.texts import Block, Places
 PLACES_MAX = 20_000  # entries that are sooner looked at than found by another filter
 UNREAD_MAX = 2_000  # entries of no segment, of which nothing is known, that are looked at wherever they are
 STEP_MIN, STEP_MAX = 500, 20_000  # entries of the plan at a time
-BLOCKS_FIRST, BLOCKS_MIN = 60, 32  # at a time
+BLOCKS_FIRST, BLOCKS_MIN = 60, 32  # at a time; a statement costs as much as a hundred entries
 
 Place = tuple[int, int, int]  # time, account, position
 
@@ -73,7 +73,7 @@ def _by_place(
             batch = blocks.take(max(BLOCKS_MIN, min(wanted, 2 * looked_at)))
         else:
             found.sort(reverse=order == "newest")
-            batch = blocks.take(2 * looked_at, found[limit - 1][0])
+            batch = blocks.take(looked_at // 3 + 1, found[limit - 1][0])
         if not batch:
             break
         found += _holding(connection, log, plan, _keys_of(batch), text)

@@ -14,10 +14,12 @@ What is found is where to look, never an answer: blocks too many, but none too f
 
 from __future__ import annotations
 
+import re
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, compress
 from typing import Final, NamedTuple
@@ -29,7 +31,7 @@ LEVEL: Final = 19  # of compression: written once, and a third of a byte an entr
 EVERYWHERE: Final = 8  # a word in more than an eighth of the blocks has no posting: it stands everywhere
 HELD_BYTES_MAX: Final = 64 << 20  # of words, while a segment is made
 
-_PARTING: Final = b"\"\\/:,;{}[]()*?&<>| '"
+_PARTING: Final = b"\"\\/:,;=#%+@!?&*$~^|`'<>(){}[] "
 _BETWEEN: Final = b"\n"  # JSON text holds no such byte
 _CUT: Final = bytes.maketrans(_PARTING, _BETWEEN * len(_PARTING))
 _END_OF_POSTING: Final = b"\xff"
@@ -37,11 +39,10 @@ _SKIP: Final = 0xFE
 _STEPS: Final = bytes(min(byte + 1, _SKIP) for byte in range(256))
 _ARRIVES: Final = bytes(byte != _SKIP for byte in range(256))
 
+_SOME: Final = re.compile(rb"[^\0]")
 _HEXADECIMAL: Final = bytes(0 if byte in b"0123456789abcdef" else 1 for byte in range(256))
 _GRAM: Final = 0xFFFFFF
-_KINDS_PER_MARK: Final = (
-    1.2  # of a block. With 1.44 half of the bits are set, which tells most; this is smaller
-)
+_KINDS_PER_MARK: Final = 1.3  # of a block; with 1.44 half of the bits are set, which tells most for the space
 _KINDS_MIN, _KINDS_MAX = 15, 4_095  # odd, as all numbers of kinds are: grams are spread by the remainder
 _SATURATED: Final = 8 * _KINDS_MAX  # marks of one block
 
@@ -97,19 +98,22 @@ class Segment:
         kept = sum(map(len, self._postings)) + 40 * len(self._postings)
         self.bytes = len(words) + kept + len(packed.marks)  # of memory, about
 
-    def blocks_with(self, text: bytes) -> set[int] | range:
+    def blocks_with(self, text: bytes) -> Collection[int]:
         """The numbers of the blocks that may hold a text, given as JSON writes it and in lower case."""
-        found: set[int] | None = None
+        telling = []
         for word, grams in _asked(text):
             posted = self._posted(word)
-            if posted is None:
-                continue
-            marked = self._marked(grams)
-            if found is not None:
-                found = {number for number in found if number in posted or marked >> number & 1}
-            elif 2 * marked.bit_count() < self.blocks:
-                found = posted.union(_places_of(marked))
-        return range(self.blocks) if found is None else found
+            if posted is not None:
+                marked = self._marked(grams)
+                count = len(posted) + marked.bit_count()
+                if not count:
+                    return ()
+                if 2 * count < self.blocks:
+                    telling.append(_Blocks(count, posted, marked.to_bytes(self._width, "little")))
+        if not telling:
+            return range(self.blocks)
+        fewest, *others = sorted(telling, key=len)
+        return _InAll(fewest, others) if others else fewest
 
     def _posted(self, word: bytes) -> set[int] | None:
         """The blocks with a kept word that holds this one; None where they are so many that they tell little."""
@@ -120,7 +124,7 @@ class Segment:
             number = bisect_right(starts, at + inward) - 1
             posting = self._postings[number]
             found.update(decode(posting))
-            if not posting or 4 * len(found) > self.blocks:
+            if not posting or EVERYWHERE * len(found) > self.blocks:
                 return None
             at = words.find(word, starts[number + 1] - 1)
         return found
@@ -138,12 +142,45 @@ class Segment:
         return bits
 
 
-def _places_of(bits: int) -> Iterator[int]:
-    digits = f"{bits:b}"[::-1]
-    at = digits.find("1")
-    while at >= 0:
-        yield at
-        at = digits.find("1", at + 1)
+@dataclass(frozen=True, slots=True)
+class _Blocks(Collection[int]):
+    """The blocks with one word. Most are never named: who looks has soon found enough."""
+
+    count: int  # at most
+    posted: set[int]
+    marked: bytes  # as bits
+
+    def __contains__(self, number: object) -> bool:
+        assert isinstance(number, int)
+        return number in self.posted or bool(self.marked[number >> 3] >> (number & 7) & 1)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self.posted
+        for some in _SOME.finditer(self.marked):
+            byte, first = some[0][0], 8 * some.start()
+            for number in range(first, first + 8):
+                if byte >> (number - first) & 1 and number not in self.posted:
+                    yield number
+
+
+@dataclass(frozen=True, slots=True)
+class _InAll(Collection[int]):
+    """The blocks with each of several words."""
+
+    fewest: _Blocks
+    others: list[_Blocks]
+
+    def __contains__(self, number: object) -> bool:
+        return number in self.fewest and all(number in one for one in self.others)
+
+    def __len__(self) -> int:
+        return len(self.fewest)
+
+    def __iter__(self) -> Iterator[int]:
+        return (number for number in self.fewest if all(number in one for one in self.others))
 
 
 def encode(numbers: Iterable[int]) -> bytes:

@@ -13,7 +13,7 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
@@ -28,7 +28,7 @@ from projections.runner import Projection, Span, metadata
 from projections.text_segment import BLOCK_ENTRIES, LEVEL, Packed, Segment, pack
 
 SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64)
-TIME_SECONDS: Final = 256  # what times of blocks are told in
+TIME_SECONDS: Final = 128  # what times of blocks are told in
 READ_ENTRIES: Final = 1_024  # at a time
 FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
 OPENED_BYTES_MAX: Final = 256 << 20  # of unpacked segments that are remembered: some ten million entries
@@ -67,7 +67,7 @@ class _Opened:
         """Of memory, about."""
         return self.segment.bytes + 32 * self.segment.blocks
 
-    def in_order(self, numbers: set[int] | range, order: Order, since: int, until: int) -> Iterator[Block]:
+    def in_order(self, numbers: Collection[int], order: Order, since: int, until: int) -> Iterator[Block]:
         oldest, newest = self.times.oldest, self.times.newest
         for number in self.times.in_order(numbers, order):
             if newest[number] >= since and oldest[number] < until:
@@ -79,7 +79,7 @@ class _Opened:
 class Places:
     """Where a text may stand: blocks of the segments, and all that is in none."""
 
-    found: dict[int, list[tuple[_Opened, set[int] | range]]]  # by account, in order
+    found: dict[int, list[tuple[_Opened, Collection[int]]]]  # by account, in order
     beyond: dict[int, tuple[int, int]]  # by account: the first position that no segment has, and the head
 
     @property
@@ -92,7 +92,7 @@ class Places:
             yield from ((account, position) for position in range(start, end))
 
     def __len__(self) -> int:
-        """How many entries there are to be looked at."""
+        """How many entries there are to be looked at, at most."""
         blocks = sum(len(numbers) for found in self.found.values() for _, numbers in found)
         return BLOCK_ENTRIES * blocks + self.unread
 
@@ -153,7 +153,7 @@ class Texts:
             for head in connection.execute(heads)
             if ends.get(head.id, 0) < head.size
         }
-        found: dict[int, list[tuple[_Opened, set[int] | range]]] = {}
+        found: dict[int, list[tuple[_Opened, Collection[int]]]] = {}
         for one in self._open(connection, keys):
             found.setdefault(one.account, []).append((one, one.segment.blocks_with(text)))
         return Places(found, beyond)
@@ -193,7 +193,7 @@ class _Times:
     newest: array[int]
     orders: dict[Order, array[int]] = field(default_factory=dict)  # all blocks, as soon as they are asked for
 
-    def in_order(self, numbers: set[int] | range, order: Order) -> Iterable[int]:
+    def in_order(self, numbers: Collection[int], order: Order) -> Iterable[int]:
         if FEW * len(numbers) < len(self.oldest):
             return self._sorted(numbers, order)
         if order not in self.orders:
