@@ -17,7 +17,7 @@ from ledger.account.change import Change
 from ledger.account.entities import Kind
 from ledger.calls.called import asked
 from ledger.calls.denials import PolicyKind, denial_words
-from ledger.calls.question import Guess, Question, Unasked
+from ledger.calls.question import Asked, Guess, Question, Unasked
 from ledger.calls.recorded_context import Known, context_of
 from ledger.calls.requested import ArnOf
 from ledger.entry import Entry
@@ -140,23 +140,28 @@ class Authorizations:
         earlier = PastWorld(self.past, entry.time - SETTLING_SECONDS)
         return tuple(map(_settling, found, self.within(earlier, entry)))
 
-    def within(self, world: World, entry: Entry) -> tuple[Authorization, ...]:
-        """What the call asked of IAM, each with its decision, by the accounts of that world."""
+    def within(self, world: World, entry: Entry, told: Asked | None = None) -> tuple[Authorization, ...]:
+        """What the call asked of IAM, each with its decision, by the accounts of that world.
+
+        `told` is what it asked, where that is known already.
+        """
         record = entry.record
-        told = asked(record, _arn_of(world, record.account_id))
+        if told is None:
+            told = self.asked(world, record)
         if told.unasked is not None or not told.questions:
             return (Authorization(entry, None, None, Agreement.AGREES, unasked=told.unasked),)
         outcome = outcome_of(entry)
-        caller = caller_of_identity(record.identity) or _from_abroad(world, record.identity)
+        identity = record.identity
+        caller = caller_of_identity(identity) or _from_abroad(world, identity)
         if caller is None:
-            unknown = (Unknown(UnknownKind.PRINCIPAL, record.identity.label),)
+            unknown = (Unknown(UnknownKind.PRINCIPAL, identity.label),)
             return tuple(
                 Authorization(entry, question, None, Agreement.UNKNOWN, unknown)
                 for question in told.questions
             )
-        holder = holder_named(caller, record.identity)
-        session, untold = self._session(world, caller, record.identity)
-        tags = self._tags(world, record.identity, caller, holder)
+        holder = holder_named(caller, identity)
+        session, untold = self._session(world, caller, identity)
+        tags = self._tags(world, identity, caller, holder)
         return tuple(
             self._authorization(
                 entry,
@@ -167,6 +172,11 @@ class Authorizations:
             )
             for question in told.questions
         )
+
+    @staticmethod
+    def asked(world: World, record: Record) -> Asked:
+        """What the call asked. Only calls of IAM name what the world has to tell the ARN of."""
+        return asked(record, _arn_of(world, record.account_id))
 
     def _authorization(
         self,
@@ -295,10 +305,10 @@ class RecordedContext:
 
 def outcome_of(entry: Entry) -> bool | None:
     """Whether AWS allowed the call; None where it failed for another reason."""
-    record = entry.record
-    if is_denial(record.error_code):
-        return False
-    return True if record.error_code is None else None
+    error = entry.document.get("errorCode")
+    if not isinstance(error, str) or not error:
+        return True
+    return False if is_denial(error) else None
 
 
 def _compared(

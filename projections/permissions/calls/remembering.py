@@ -11,13 +11,18 @@ from collections.abc import Hashable
 from ledger.policy.entitlements import Entitlement, Entitlements
 from ledger.policy.evaluation import PolicySet
 from ledger.policy.request import Caller
-from projections.permissions.judging import TRUSTING, Judgement, Named, Told, World, entitled, judge
+from projections.permissions.judging import TRUSTING, Context, Judgement, Named, Told, World, entitled, judge
 
 KEPT_MAX = 200_000
+NO_CONTEXT = Context()
+"""Where no statement asks for any of it, reading it off the record would cost more than all the rest."""
 
 
 class RememberedJudging:
-    """`judge`, with a memory. The request in its answers may be an earlier one that asked the same."""
+    """`judge`, with a memory. The request in its answers may be an earlier one that asked the same.
+
+    It holds of the context only what statements about the action ask for, or all of it.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Judgement] = {}
@@ -48,8 +53,9 @@ class RememberedJudging:
             if len(self._kept) >= KEPT_MAX:
                 self._kept.clear()
                 self._keys.clear()
+            matters = context if told else NO_CONTEXT
             found = self._kept[asked] = judge(
-                world, entitlements, caller, holder, action, resource, context, session=session
+                world, entitlements, caller, holder, action, resource, matters, session=session
             )
         return found
 

@@ -166,6 +166,7 @@ def _entries(log: Log, since: int, until: int, calls: sa.ColumnElement[bool] | N
 def access_keys(calls: Iterable[Entry]) -> Iterator[str]:
     """The temporary keys that the calls were made with."""
     for entry in calls:
-        identity = entry.record.identity
-        if identity.temporary and identity.access_key_id is not None:
-            yield identity.access_key_id
+        identity = entry.document.get("userIdentity")
+        key = identity.get("accessKeyId") if isinstance(identity, Mapping) else None
+        if isinstance(key, str) and key.startswith("ASIA"):
+            yield key

@@ -172,8 +172,11 @@ class WhatIf:
         if not self._may_differ(record, identity, forked):
             return None
         self.tally.judged += 1
-        before = self._was.within(forked.was.world(entry), entry)
-        after = self._would.within(forked.would.world(entry), entry)
+        was = forked.was.world(entry)
+        told = self._was.asked(was, record)
+        before = self._was.within(was, entry, told)
+        again = None if record.service == "iam" else told
+        after = self._would.within(forked.would.world(entry), entry, again)
         pairs = tuple(zip(before, after, strict=False))
         if denied:
             if not _allowed(before) and _allowed(after):
