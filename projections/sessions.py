@@ -6,7 +6,7 @@ is told by the session's own words where there are any (source identity, issuer)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,6 +229,18 @@ class Sessions:
         """The entry in which the session was opened."""
         with self.log.engine.connect() as connection:
             return self.log.fetch(connection, opening.account, [opening.position])[0]
+
+    def entries_of(self, openings: Iterable[Session]) -> dict[tuple[int, int], Entry]:
+        """The entries in which sessions were opened, by the account's number and the position."""
+        by_account: dict[int, list[int]] = {}
+        for opening in openings:
+            by_account.setdefault(opening.account, []).append(opening.position)
+        with self.log.engine.connect() as connection:
+            return {
+                (account, entry.position): entry
+                for account, positions in by_account.items()
+                for entry in self.log.fetch(connection, account, positions)
+            }
 
     def _where(self, condition: sa.ColumnElement[bool]) -> list[Session]:
         query = sa.select(sessions).where(condition).order_by(sessions.c.time, sessions.c.position)

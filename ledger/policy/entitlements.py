@@ -59,7 +59,7 @@ class Entitlements:
 
     def of(self, account: Account, holder: Holder, at: int) -> Entitlement:
         """The policies in force for a user or role of the account, at a second (which AWS's own depend on)."""
-        needed = tuple(_needed(account, holder, at))
+        needed = tuple(rests_on(account, holder, at))
         kept = self._kept.get(holder.id)
         if kept is not None and len(kept[0]) == len(needed) and all(map(_same, kept[0], needed)):
             return kept[1]
@@ -87,6 +87,13 @@ def entitlement(account: Account, holder: Holder, at: int) -> Entitlement:
                 gathering.unknown[Unknown(UnknownKind.EARLIER_GRANTS, group.arn)] = None
     boundary = None if holder.boundary is None else gathering.boundary(holder, holder.boundary)
     return Entitlement(PolicySet(gathering.entries()), boundary, tuple(gathering.unknown))
+
+
+def group_policies(account: Account, group: Group, at: int) -> PolicySet:
+    """The policies that a group has for its members, whether or not it has any."""
+    gathering = _Gathering(account, at)
+    gathering.take(group, ())
+    return PolicySet(gathering.entries())
 
 
 def trust_of(role: Role, account_id: str) -> tuple[PolicySet | None, tuple[Unknown, ...]]:
@@ -222,8 +229,8 @@ class _Gathering:
         return _InForce(version, (Grant(GrantKind.POLICY_VERSION, version.version_id, arn, "aws", None),))
 
 
-def _needed(account: Account, holder: Holder, at: int) -> Iterator[object]:
-    """All values that a holder's policies are made from."""
+def rests_on(account: Account, holder: Holder, at: int) -> Iterator[object]:
+    """All values that a holder's policies are made from: where these are the same, so are the policies."""
     yield holder
     arns = list(holder.attached)
     if holder.boundary is not None:

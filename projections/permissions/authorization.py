@@ -7,17 +7,18 @@ the answer says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from ledger.account.account import Account
 from ledger.account.change import Change
 from ledger.account.entities import Kind
 from ledger.calls.called import asked
 from ledger.calls.denials import PolicyKind, denial_words
-from ledger.calls.question import Guess, Question, Unasked
-from ledger.calls.recorded_context import context_of
+from ledger.calls.question import Asked, Guess, Question, Unasked
+from ledger.calls.recorded_context import Known, context_of
 from ledger.calls.requested import ArnOf
 from ledger.entry import Entry
 from ledger.iam.sessions import Session, session_opened
@@ -27,9 +28,9 @@ from ledger.policy.entitlements import Entitlements, session_policies
 from ledger.policy.evaluation import PolicySet
 from ledger.policy.request import Caller, CallerKind
 from ledger.policy.session_limits import ALL, LIMITS
-from ledger.record import Identity, is_denial
+from ledger.record import Identity, Record, is_denial
 from projections.permissions.accounts import PastAccounts
-from projections.permissions.judging import Context, Judgement, Named, World, judge, tags_of
+from projections.permissions.judging import Judgement, Named, Told, World, judge, tags_of
 from projections.permissions.worlds import PastWorld
 from projections.sessions import Sessions
 
@@ -42,6 +43,10 @@ ELSEWHERE = {
 UNTOLD_GRANTS = frozenset(
     {UnknownKind.EARLIER_GRANTS, UnknownKind.POLICY_TEXT, UnknownKind.OTHER_ACCOUNT, UnknownKind.PRINCIPAL}
 )
+KEYS_AT_ONCE = 5_000
+Judging = Callable[..., Judgement]
+"""`judge`, or what remembers its answers."""
+
 SETTLING_SECONDS = 30  # in which a change of IAM may not be seen everywhere
 
 
@@ -86,6 +91,18 @@ class OpenedSessions:
         self._sessions = sessions
         self._kept: dict[str, Opened | None] = {}
 
+    def learn(self, access_keys: Iterable[str]) -> None:
+        """Look up these sessions at once, before they are asked for one by one."""
+        fresh = sorted({key for key in access_keys if key not in self._kept})
+        for start in range(0, len(fresh), KEYS_AT_ONCE):
+            keys = fresh[start : start + KEYS_AT_ONCE]
+            openings = self._sessions.opened(keys)
+            entries = self._sessions.entries_of(openings.values())
+            for key in keys:
+                opening = openings.get(key)
+                entry = None if opening is None else entries.get((opening.account, opening.position))
+                self._kept[key] = None if entry is None else _opened(entry)
+
     def of(self, access_key: str) -> Opened | None:
         """The opening of a session, where the log has it."""
         if access_key not in self._kept:
@@ -103,10 +120,12 @@ def _opened(entry: Entry) -> Opened | None:
 class Authorizations:
     """Infers the authorization of recorded calls. One is made for one look at a ledger."""
 
-    def __init__(self, past: PastAccounts, sessions: Sessions) -> None:
+    def __init__(self, past: PastAccounts, sessions: Sessions, judging: Judging = judge) -> None:
         self.past = past
         self.entitlements = Entitlements()
         self.opened = OpenedSessions(sessions)
+        self._judge = judging
+        self._session_policies: dict[str, tuple[PolicySet | None, tuple[Unknown, ...]]] = {}
 
     def of(self, entry: Entry) -> tuple[Authorization, ...]:
         """What the call asked of IAM, each with its decision, by the accounts just before it."""
@@ -117,33 +136,43 @@ class Authorizations:
         earlier = PastWorld(self.past, entry.time - SETTLING_SECONDS)
         return tuple(map(_settling, found, self.within(earlier, entry)))
 
-    def within(self, world: World, entry: Entry) -> tuple[Authorization, ...]:
-        """What the call asked of IAM, each with its decision, by the accounts of that world."""
+    def within(self, world: World, entry: Entry, told: Asked | None = None) -> tuple[Authorization, ...]:
+        """What the call asked of IAM, each with its decision, by the accounts of that world.
+
+        `told` is what it asked, where that is known already.
+        """
         record = entry.record
-        told = asked(record, _arn_of(world, record.account_id))
+        if told is None:
+            told = self.asked(world, record)
         if told.unasked is not None or not told.questions:
             return (Authorization(entry, None, None, Agreement.AGREES, unasked=told.unasked),)
         outcome = outcome_of(entry)
-        caller = caller_of_identity(record.identity)
+        identity = record.identity
+        caller = caller_of_identity(identity)
         if caller is None:
-            unknown = (Unknown(UnknownKind.PRINCIPAL, record.identity.label),)
+            unknown = (Unknown(UnknownKind.PRINCIPAL, identity.label),)
             return tuple(
                 Authorization(entry, question, None, Agreement.UNKNOWN, unknown)
                 for question in told.questions
             )
-        holder = holder_named(caller, record.identity)
-        session, untold = self._session(world, caller, record.identity)
-        tags = self._tags(world, record.identity, caller, holder)
+        holder = holder_named(caller, identity)
+        session, untold = self._session(world, caller, identity)
+        tags = self._tags(world, identity, caller, holder)
         return tuple(
             self._authorization(
                 entry,
                 outcome,
                 question,
-                _Asking(world, caller, holder, _context(entry, question, tags), session),
+                _Asking(world, caller, holder, RecordedContext(record, question.action, tags), session),
                 untold,
             )
             for question in told.questions
         )
+
+    @staticmethod
+    def asked(world: World, record: Record) -> Asked:
+        """What the call asked. Only calls of IAM name what the world has to tell the ARN of."""
+        return asked(record, _arn_of(world, record.account_id))
 
     def _authorization(
         self,
@@ -157,7 +186,7 @@ class Authorizations:
         judgements: list[Judgement] = []
         for resource in question.resources or (None,):
             judgements.append(
-                judge(
+                self._judge(
                     asking.world,
                     self.entitlements,
                     asking.caller,
@@ -187,6 +216,8 @@ class Authorizations:
                 return None, ()  # of the console
             return None, (Unknown(UnknownKind.SESSION_POLICY, caller.arn),)
         session = opened.session
+        if not session.policy_arns and identity.access_key_id in self._session_policies:
+            return self._session_policies[identity.access_key_id]
         account = None
         if session.policy_arns:
             passed_arns = [(Kind.POLICY, arn) for arn in session.policy_arns]
@@ -200,9 +231,10 @@ class Authorizations:
             made_by=(opened.account_id, session.position),
         )
         limit = LIMITS.get(session.action)
-        if limit is None:
-            return passed, untold
-        return PolicySet([*(passed.entries if passed is not None else (ALL,)), limit]), untold
+        if limit is not None:
+            passed = PolicySet([*(passed.entries if passed is not None else (ALL,)), limit])
+        self._session_policies[identity.access_key_id] = passed, untold
+        return passed, untold
 
     def _tags(
         self, world: World, identity: Identity, caller: Caller, holder: Named | None
@@ -225,21 +257,37 @@ class _Asking:
     world: World
     caller: Caller
     holder: Named | None
-    context: Context
+    context: Told
     session: PolicySet | None
 
 
-def _context(entry: Entry, question: Question, tags: Mapping[str, str] | None) -> Context:
-    known = context_of(entry.record, action=question.action, principal_tags=tags)
-    return Context(known.values, known.knows)
+class RecordedContext:
+    """The context of a recorded call, read off the record when it is first asked for."""
+
+    def __init__(self, record: Record, action: str, tags: Mapping[str, str] | None) -> None:
+        self._record = record
+        self._action = action
+        self._tags = tags
+
+    @cached_property
+    def _known(self) -> Known:
+        return context_of(self._record, action=self._action, principal_tags=self._tags)
+
+    @property
+    def values(self) -> Mapping[str, tuple[str, ...]]:
+        return self._known.values
+
+    @property
+    def known(self) -> Callable[[str], bool]:
+        return self._known.knows
 
 
 def outcome_of(entry: Entry) -> bool | None:
     """Whether AWS allowed the call; None where it failed for another reason."""
-    record = entry.record
-    if is_denial(record.error_code):
-        return False
-    return True if record.error_code is None else None
+    error = entry.document.get("errorCode")
+    if not isinstance(error, str) or not error:
+        return True
+    return False if is_denial(error) else None
 
 
 def _compared(

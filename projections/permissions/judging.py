@@ -92,9 +92,19 @@ class World(Protocol):
         """The account with at least these of its entities, as far as they are there; None where its log is not here."""
 
 
+class Told(Protocol):
+    """What is told of a call's context. `known` says of a key that is not there whether it is known to be absent."""
+
+    @property
+    def values(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    @property
+    def known(self) -> Callable[[str], bool] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is told of a call's context. `known` says of a key that is not there whether it is known to be absent."""
+    """What a question itself tells of the context."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: Callable[[str], bool] | None = None
@@ -118,7 +128,7 @@ def judge(
     holder: Named | None,
     action: str,
     resource: str | None,
-    context: Context,
+    context: Told,
     *,
     session: PolicySet | None = None,
 ) -> Judgement:

@@ -27,3 +27,14 @@ class PastWorld:
             moment = self._before.get(account_id, Moment(self.at))
             self._read[key] = self._past.about(account_id, named, moment)
         return self._read[key]
+
+
+class WalkedWorld:
+    """Accounts that are at hand whole, as a walk over the log moves them along."""
+
+    def __init__(self, at: int, accounts: Mapping[str, Account]) -> None:
+        self.at = at
+        self._accounts = accounts
+
+    def account(self, account_id: str, *_: Named) -> Account | None:
+        return self._accounts.get(account_id)
