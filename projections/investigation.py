@@ -6,7 +6,8 @@ RFC 3339. Every question first takes in what was appended, so everyone reads the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -224,6 +225,56 @@ class Investigation:
         self.runner.catch_up()
         return self.permissions.explain(
             principal, action, resource, at=at, context=context, account=self._account_if(account)
+        )
+
+    def what_if(
+        self,
+        without: Sequence[str] = (),
+        file: Path | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+    ) -> Answer:
+        """Which calls would have had another outcome without these events, and with the records of a file."""
+        self.runner.catch_up()
+        left_out: dict[tuple[str, int], Entry] = {}
+        for name in without:
+            found = self._named(name)
+            if not found:
+                raise UnknownName(f"no event {name!r}")
+            left_out |= {(entry.account_id, entry.position): entry for entry in found}
+        return self.permissions.what_if(
+            list(left_out.values()), file, since=since, until=until, account=self._account_if(account)
+        )
+
+    def coverage(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+        unused: bool = False,
+    ) -> Answer:
+        """How often each statement of the policies in force decided, when last, and who granted it."""
+        self.runner.catch_up()
+        return self.permissions.coverage(
+            since=since, until=until, account=self._account_if(account), unused=unused
+        )
+
+    def suggest(
+        self,
+        principal: str,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        account: str | None = None,
+        wildcards: bool = False,
+    ) -> Answer:
+        """The least policy that a principal's recorded, allowed calls needed."""
+        self.runner.catch_up()
+        return self.permissions.suggest(
+            principal, since=since, until=until, account=self._account_if(account), wildcards=wildcards
         )
 
     # -- the ledger ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer import TyperException
 
-from api.cli import accounts, events, exporting, importing, investigations, permissions, running
+from api.cli import accounts, events, exporting, importing, investigations, permissions, replays, running
 from api.cli.exits import Exit, Failed, nobody_reads, say
 from api.defaults import DATABASE, DATABASE_VARIABLE
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Who did what with AWS IAM, and what the account looked like at any time.",
 )
-for room in (importing, events, accounts, investigations, permissions, exporting, running):
+for room in (importing, events, accounts, investigations, permissions, replays, exporting, running):
     room.add_to(app)
 
 

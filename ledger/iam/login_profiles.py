@@ -12,12 +12,14 @@ from ledger.account.entities import LoginProfile, Owner
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.subjects import absent, the_caller, the_owner
 
+THE_LOGIN_PROFILE_OF = "the login profile of "  # in what is assumed: it has no name of its own
+
 
 @evolves("iam:CreateLoginProfile", rank=Rank.GRANT)
 def create_login_profile(account: Account, change: Change) -> Account:
     account, owner = the_owner(account, change)
     if owner.login_profile is not None and owner.login_profile.made_by is not None:
-        account = account.assume(Reason.UNSEEN_DELETION, f"the login profile of {arn_of(owner)}")
+        account = account.assume(Reason.UNSEEN_DELETION, f"{THE_LOGIN_PROFILE_OF}{arn_of(owner)}")
     told = change.response.within("LoginProfile")
     created_at = told.date("CreateDate")
     reset = change.request.truth("PasswordResetRequired")
@@ -51,14 +53,14 @@ def change_password(account: Account, change: Change) -> Account:
 def delete_login_profile(account: Account, change: Change) -> Account:
     account, owner = the_owner(account, change)
     if owner.login_profile is None:
-        return absent(account, f"the login profile of {arn_of(owner)}")
+        return absent(account, f"{THE_LOGIN_PROFILE_OF}{arn_of(owner)}")
     return account.put(replace(owner, login_profile=None))
 
 
 def _the_login_profile(account: Account, owner: Owner) -> tuple[Account, LoginProfile]:
     if owner.login_profile is not None:
         return account, owner.login_profile
-    account = account.assume(Reason.UNSEEN_CREATION, f"the login profile of {arn_of(owner)}")
+    account = account.assume(Reason.UNSEEN_CREATION, f"{THE_LOGIN_PROFILE_OF}{arn_of(owner)}")
     return account, LoginProfile(None, False, None, None, None, (Reason.UNSEEN_CREATION,))
 
 

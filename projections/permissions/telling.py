@@ -40,6 +40,10 @@ class Teller:
                     "sourceIP": entry.document.get("sourceIPAddress"),
                 }
 
+    def know(self, place: Place, told: Answer) -> None:
+        """Tell this of a place that the log does not have."""
+        self._told[place] = told
+
     def entry(self, account_id: str, position: int | None) -> Answer:
         """Who made it, when, from where; nothing but None where no entry is known to have made it."""
         if position is not None:
