@@ -53,7 +53,8 @@ class PastAccounts:
 
     def before(self, entry: Entry) -> Moment:
         """The moment before what the entry itself changed. That it shows somebody at work changes nothing."""
-        if entry.record.action not in FOLDED_ACTIONS:
+        record = entry.record
+        if record.action not in FOLDED_ACTIONS or not record.succeeded:
             return Moment(entry.time)
         v = versions.c
         with self.log.engine.connect() as connection:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.judging import Context, Judgement, judge, tags_of
+from projections.permissions.limited import Session
 from projections.permissions.naming import Principal
 from projections.permissions.telling import Answer, Teller
 from projections.permissions.worlds import PastWorld
+
+UNLIMITED = Session()
 
 
 def explain(
@@ -21,17 +25,20 @@ def explain(
     resource: str | None,
     context: Mapping[str, tuple[str, ...]],
     at: int,
+    session: Session = UNLIMITED,
 ) -> Judgement:
     """The decision at that time. Condition keys that neither the question nor the account tells are not known."""
-    return judge(
+    judgement = judge(
         PastWorld(past, at),
         entitlements,
         principal.caller,
-        principal.holder,
+        principal.holder or session.holder,
         action,
         resource,
         told_context(principal, context, at),
+        session=session.policies,
     )
+    return replace(judgement, unknown=tuple(dict.fromkeys((*judgement.unknown, *session.unknown))))
 
 
 def told_context(principal: Principal, context: Mapping[str, tuple[str, ...]], at: int) -> Context:

@@ -22,7 +22,8 @@ from projections.permissions.calls.replaying import END_OF_TIME
 from projections.permissions.edited.editing import edited
 from projections.permissions.edited.what_if import WhatIf
 from projections.permissions.edited.what_if_answers import check_effect, told_what_if
-from projections.permissions.explaining import explain, told_explanation
+from projections.permissions.explaining import UNLIMITED, explain, told_explanation
+from projections.permissions.limited import TEMPORARY, Session, session_by_key
 from projections.permissions.naming import Naming
 from projections.permissions.needed.coverage import Coverage
 from projections.permissions.needed.coverage_answers import told_coverage
@@ -42,7 +43,7 @@ from projections.permissions.reach.causes import Causes
 from projections.permissions.reach.changes import changed, told_change, told_comparison
 from projections.permissions.reach.comparing import compare
 from projections.permissions.reach.reached import Roles
-from projections.permissions.reach.standing import Standing, WholeWorld, session_by_key
+from projections.permissions.reach.standing import Standing, WholeWorld
 from projections.permissions.telling import Answer, Teller, places_of, told_unknown
 from projections.sessions import Sessions
 from projections.vocabulary import BadFilter, UnknownName
@@ -75,7 +76,9 @@ class Permissions:
         """Whether the principal would have been allowed to do it then, and why."""
         account = self._checked(account)
         found = self.naming.principal(principal, at, account)
-        judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
+        judgement = explain(
+            self.past, self.entitlements, found, action, resource, context, at, self._session(principal, at)
+        )
         return told_explanation(self.teller, found, judgement, action, resource, at)
 
     def blame(
@@ -92,7 +95,9 @@ class Permissions:
         """As `explain`, with each grant's own reasons, `depth` grants deep."""
         account = self._checked(account)
         found = self.naming.principal(principal, at, account)
-        judgement = explain(self.past, self.entitlements, found, action, resource, context, at)
+        judgement = explain(
+            self.past, self.entitlements, found, action, resource, context, at, self._session(principal, at)
+        )
         blame = self._blame()
         told = told_explanation(self.teller, found, judgement, action, resource, at)
         return blame.deepen(told, depth)
@@ -255,10 +260,14 @@ class Permissions:
 
     def _standing(self, principal: str, at: int, account: str | None) -> Standing:
         found = self.naming.principal(principal, at, account)
-        session = (
-            session_by_key(self.past, self.sessions, principal, at) if principal.startswith("ASIA") else None
-        )
-        return WholeWorld(self.past, self.entitlements, at).standing(found, session)
+        world = WholeWorld(self.past, self.entitlements, at)
+        return world.standing(found, self._session(principal, at))
+
+    def _session(self, principal: str, at: int) -> Session:
+        """What limits the session, if it is a temporary key that is named."""
+        if not principal.startswith(TEMPORARY):
+            return UNLIMITED
+        return session_by_key(self.past, self.sessions, principal, at)
 
     def what_if(
         self,

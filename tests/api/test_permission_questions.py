@@ -323,3 +323,15 @@ def test_what_makes_no_sense_is_told_in_one_line(
 
 def short(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
+
+
+def test_a_temporary_key_is_explained_with_what_limits_its_session(ask: Command) -> None:
+    """GetSessionToken's sessions can't call IAM without MFA, whatever their user may do."""
+    asked = ("--action", "iam:ListUsers", "--resource", "*", "--at", "2026-03-17T14:21", "--format", "json")
+    of_the_user = ask("explain", "--principal", "AKIATCH6YDSY5EZ6PFWP", *asked).json
+    of_the_session = ask("explain", "--principal", "ASIATCH6YDSYVJQTTZC2", *asked).json
+    assert of_the_user["decision"] == "allowed"
+    assert of_the_session["decision"] == "explicitDeny"
+    denying = [one["policy"] for one in of_the_session["statements"] if one["effect"] == "Deny"]
+    assert denying == ["AWS:limits of GetSessionToken"]
+    assert {"kind": "conditionKey", "about": "aws:multifactorauthpresent"} in of_the_session["unknown"]

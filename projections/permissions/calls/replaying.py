@@ -58,7 +58,8 @@ class Moved:
         """The accounts to which a call of this second is put."""
         stepped = self.stepped.get(entry.account_id)
         before = None if stepped is None else stepped.before.get(entry.position)
-        if before is None or entry.record.action not in FOLDED_ACTIONS:
+        record = entry.record
+        if before is None or record.action not in FOLDED_ACTIONS or not record.succeeded:
             return WalkedWorld(self.time, self.ends)
         return WalkedWorld(self.time, {**self.ends, entry.account_id: before})
 

@@ -7,21 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ledger.account.account import Account
-from ledger.account.change import Change
 from ledger.account.entities import Role, User
-from ledger.iam.sessions import session_opened
-from ledger.policy.callers import holder_named
-from ledger.policy.decision import Unknown, UnknownKind
-from ledger.policy.entitlements import Entitlement, Entitlements, session_policies
-from ledger.policy.evaluation import PolicySet
-from ledger.policy.request import Caller, CallerKind, caller_of
-from ledger.policy.session_limits import ALL, LIMITS
+from ledger.policy.decision import Unknown
+from ledger.policy.entitlements import Entitlement, Entitlements
+from ledger.policy.request import Caller, CallerKind
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.explaining import told_context
 from projections.permissions.judging import Context, Judgement, Named, entitled, judge
+from projections.permissions.limited import Session
 from projections.permissions.naming import Principal, principal_of
 from projections.permissions.reach.permitted import EVERYTHING_PERMITTED, Permitted, permitted
-from projections.sessions import Sessions
 
 
 class WholeWorld:
@@ -53,15 +48,6 @@ class WholeWorld:
 
     def standing_of(self, holder: User | Role, account_id: str) -> Standing:
         return self.standing(principal_of(holder, account_id))
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What limits a session beside the policies of whoever it acts as; None: nothing does."""
-
-    policies: PolicySet | None = None
-    unknown: tuple[Unknown, ...] = ()
-    holder: Named | None = None  # whose policies a federated user acts with
 
 
 @dataclass(frozen=True)
@@ -123,28 +109,3 @@ class Standing:
             context,
             session=self.session.policies,
         )
-
-
-def session_by_key(past: PastAccounts, sessions: Sessions, access_key: str, at: int) -> Session:
-    """What limits the session that a temporary key belongs to."""
-    opening = sessions.opened([access_key]).get(access_key)
-    if opening is None:
-        return Session(None, (Unknown(UnknownKind.SESSION_POLICY, access_key),))
-    entry = sessions.entry_of(opening)
-    told = session_opened(Change(entry.position, entry.record, entry.origin.native))
-    assert told is not None, "a session was opened by an entry that opens sessions"
-    account_id = told.account_id or entry.account_id
-    account = past.whole(account_id, at) if account_id in past.known() else Account.empty(account_id)
-    passed, unknown = session_policies(
-        told.policy,
-        told.policy_arns,
-        account,
-        at,
-        session=told.session_arn or access_key,
-        made_by=(entry.account_id, entry.position),
-    )
-    limit = LIMITS.get(told.action)
-    if limit is None:
-        return Session(passed, unknown)
-    holder = holder_named(caller_of(told.arn, None, told.unique_id)) if told.arn is not None else None
-    return Session(PolicySet((*(passed.entries if passed is not None else (ALL,)), limit)), unknown, holder)
