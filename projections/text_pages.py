@@ -24,7 +24,7 @@ from projections.texts import Block, Places
 PLACES_MAX = 20_000  # entries that are sooner looked at than found by another filter
 UNREAD_MAX = 2_000  # entries of no segment, of which nothing is known, that are looked at wherever they are
 STEP_MIN, STEP_MAX = 500, 20_000  # entries of the plan at a time
-BLOCKS_FIRST, BLOCKS_MIN = 60, 32  # at a time; a statement costs as much as a hundred entries
+BLOCKS_FIRST, BLOCKS_MIN = 80, 32  # at a time; a statement costs as much as a hundred entries
 
 Place = tuple[int, int, int]  # time, account, position
 

@@ -27,7 +27,7 @@ from projections.plans import Key, Order
 from projections.runner import Projection, Span, metadata
 from projections.text_segment import BLOCK_ENTRIES, LEVEL, Packed, Segment, pack
 
-SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64)
+SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64, 16)
 TIME_SECONDS: Final = 128  # what times of blocks are told in
 READ_ENTRIES: Final = 1_024  # at a time
 FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
