@@ -61,23 +61,7 @@ def explain(
     format: Formatted = Format.table,
 ) -> None:
     """Tell whether it would be allowed, then, and why: every statement, and who granted it."""
-    from api.asking import check_account, check_words, context_keys, moment, the_action
-
-    when = int(time.time()) if at is None else moment("at", at)
-    if account is not None:
-        check_account(account)
-    keys = context_keys(told or [])
-    with investigation(context) as ledger:
-        found = ledger.permissions.explain(
-            check_words("principal", principal),
-            the_action(action),
-            None if resource is None else check_words("resource", resource),
-            at=when,
-            context=keys,
-            account=account,
-        )
-    if not answer(format, found):
-        show(*permission_tables.explanation(found))
+    _explain(context, principal, action, resource, told, at, account, format, depth=0)
 
 
 def blame(
@@ -102,7 +86,7 @@ def blame(
     format: Formatted = Format.table,
 ) -> None:
     """Tell with what permission a call was made: which statement, through which grants, by whom, when, from where."""
-    from api.asking import check_account, check_words, context_keys, moment, the_action
+    from api.asking import check_words
 
     depth = DEPTH_MAX if recursive else depth
     if event is not None:
@@ -116,12 +100,29 @@ def blame(
         return
     if principal is None or action is None:
         raise Failed("blame what? give an event, or --principal and --action")
+    _explain(context, principal, action, resource, told, at, account, format, depth=depth)
+
+
+def _explain(
+    context: typer.Context,
+    principal: str,
+    action: str,
+    resource: str | None,
+    told: list[str] | None,
+    at: str | None,
+    account: str | None,
+    format: Format,
+    *,
+    depth: int,
+) -> None:
+    from api.asking import check_account, check_words, context_keys, moment, the_action
+
     when = int(time.time()) if at is None else moment("at", at)
     if account is not None:
         check_account(account)
     keys = context_keys(told or [])
     with investigation(context) as ledger:
-        found = ledger.permissions.blame(
+        found = ledger.permissions.explain(
             check_words("principal", principal),
             the_action(action),
             None if resource is None else check_words("resource", resource),

@@ -72,35 +72,16 @@ class Permissions:
         at: int,
         context: Mapping[str, tuple[str, ...]],
         account: str | None = None,
+        depth: int = 0,
     ) -> Answer:
-        """Whether the principal would have been allowed to do it then, and why."""
+        """Whether the principal would have been allowed to do it then, and why; reasons of grants `depth` grants deep."""
         account = self._checked(account)
         found = self.naming.principal(principal, at, account)
         judgement = explain(
             self.past, self.entitlements, found, action, resource, context, at, self._session(principal, at)
         )
-        return told_explanation(self.teller, found, judgement, action, resource, at)
-
-    def blame(
-        self,
-        principal: str,
-        action: str,
-        resource: str | None,
-        *,
-        at: int,
-        context: Mapping[str, tuple[str, ...]],
-        account: str | None = None,
-        depth: int,
-    ) -> Answer:
-        """As `explain`, with each grant's own reasons, `depth` grants deep."""
-        account = self._checked(account)
-        found = self.naming.principal(principal, at, account)
-        judgement = explain(
-            self.past, self.entitlements, found, action, resource, context, at, self._session(principal, at)
-        )
-        blame = self._blame()
         told = told_explanation(self.teller, found, judgement, action, resource, at)
-        return blame.deepen(told, depth)
+        return self._blame().deepen(told, depth)
 
     def blame_event(self, named: str, *, depth: int) -> Answer:
         """With what permission a call was made: statements, grants, and who made these, `depth` grants deep."""
