@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+from immutables import Map
 
 from ledger.account.account import Account
 from ledger.account.assumptions import Reason
@@ -20,9 +23,61 @@ from ledger.account.entities import (
     tagging,
     untagging,
 )
+from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
+from ledger.iam.limits import USERS, room_for_one_more
 from ledger.iam.names import renamed
 from ledger.iam.operations import Rank, evolves
+from ledger.iam.paging import paged
+from ledger.iam.present import boundary_there, owner_named, user_named
+from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists
 from ledger.iam.subjects import absent, create, created, evict, policy_in_use, the_user
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
+from ledger.iam.targets import a_user, arn, listed, new
+
+
+def shown(user: User) -> dict[str, Any]:
+    """A user as GetUser answers; listings leave out the boundary and the tags."""
+    told = brief(user)
+    if user.boundary is not None:
+        told["PermissionsBoundary"] = {
+            "PermissionsBoundaryType": "Policy",
+            "PermissionsBoundaryArn": user.boundary.policy_arn,
+        }
+    if user.tags:
+        told["Tags"] = shown_tags(user.tags)
+    return told
+
+
+def brief(user: User) -> dict[str, Any]:
+    return {
+        "Path": user.path,
+        "UserName": user.name,
+        "UserId": user.id,
+        "Arn": user.arn,
+        "CreateDate": user.create_date,
+    }
+
+
+@decides(
+    "iam:CreateUser",
+    on=new("user", "UserName"),
+    also=tagging_too("iam:TagUser", new("user", "UserName")),
+)
+def decide_create_user(account: Account, call: Call, moment: Moment) -> Answer:
+    name, path, boundary = call["UserName"], call.get("Path", "/"), call.get("PermissionsBoundary")
+    if account.user_named(name) is not None:
+        raise EntityAlreadyExists(f"User with name {name} already exists.")
+    room_for_one_more(account.users, USERS, "UsersPerAccount")
+    user = User(
+        id=moment.unique_id("AIDA"),
+        name=name,
+        path=path,
+        arn=arn(account, f"user{path}{name}"),
+        create_date=moment.time,
+        boundary=None if boundary is None else Boundary(boundary_there(account, boundary, moment.time), None),
+        tags=new_tags(User, Map(), call),
+    )
+    return Answer({"User": shown(user)})
 
 
 @evolves("iam:CreateUser", rank=Rank.CREATE)
@@ -36,6 +91,21 @@ def create_user(account: Account, change: Change) -> Account:
     return create(account, user, account.users.get(user.id) or account.user_named(user.name))
 
 
+@decides("iam:GetUser", on=a_user)
+def get_user(account: Account, call: Call, moment: Moment) -> Answer:
+    owner = owner_named(account, call)
+    if isinstance(owner, User):
+        return Answer({"User": shown(owner)})
+    return Answer({"User": {"UserId": account.id, "Arn": arn(account, "root")}})
+
+
+@decides("iam:ListUsers", on=listed("user"))
+def list_users(account: Account, call: Call, moment: Moment) -> Answer:
+    prefix = call.get("PathPrefix", "/")
+    found = (user for user in account.users.values() if user.path.startswith(prefix))
+    return Answer(paged(call, "Users", found, lambda user: user.name.casefold(), brief))
+
+
 @evolves("iam:UpdateUser", rank=Rank.CHANGE)
 def update_user(account: Account, change: Change) -> Account:
     account, user = the_user(account, change)
@@ -44,6 +114,18 @@ def update_user(account: Account, change: Change) -> Account:
     if namesake is not None and namesake.id != user.id:
         account = evict(account, namesake)
     return account.put(now)
+
+
+@decides("iam:DeleteUser", on=a_user)
+def decide_delete_user(account: Account, call: Call, moment: Moment) -> Answer:
+    user = user_named(account, call["UserName"])
+    if user.inline:
+        raise DeleteConflict("Cannot delete entity, must delete policies first.")
+    if user.attached:
+        raise DeleteConflict("Cannot delete entity, must detach all policies first.")
+    if user.memberships or user.access_keys or user.mfa_devices or user.login_profile or user.credentials:
+        raise DeleteConflict("Cannot delete entity, must remove referenced objects first.")
+    return NOTHING
 
 
 @evolves("iam:DeleteUser", rank=Rank.DELETE)

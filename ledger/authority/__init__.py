@@ -1,0 +1,1 @@
+"""The one door for live calls: authenticate, authorize, decide, append."""

@@ -1,0 +1,198 @@
+"""The record of a live call, in CloudTrail's form. Source: CloudTrail record contents, eventVersion 1.11.
+
+What a record never holds (S11 and S12 of the IAM and STS models' `sensitive` members) is left out as AWS leaves it out;
+where AWS writes a session token, it is hidden.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from ledger.account.account import Account
+from ledger.account.change import HIDDEN
+from ledger.iam.deciding import Bearer
+from ledger.policy.request import CallerKind
+from ledger.record import format_time
+
+EVENT_VERSION: Final = "1.11"
+REGION: Final = "us-east-1"  # of IAM and the global endpoint of STS, since 2021-11-22
+AGENT_MAX = 1024
+
+NEVER_RECORDED: Final = frozenset(
+    name.lower()
+    for name in (
+        *("Password", "OldPassword", "NewPassword", "PrivateKey", "AddPrivateKey", "SecretAccessKey"),
+        *("Base32StringSeed", "QRCodePNG", "ServicePassword", "ServiceCredentialSecret", "TradeInToken"),
+        *("AuthenticationCode1", "AuthenticationCode2", "TokenCode", "SAMLAssertion", "WebIdentityToken"),
+    )
+)
+HIDDEN_MEMBERS: Final = frozenset({"sessiontoken"})
+DATES: Final = frozenset(
+    {"createdate", "expiration", "expirationdate", "uploaddate", "enabledate", "updatedate"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Whence and how a call came."""
+
+    source_ip: str
+    user_agent: str
+    request_id: str
+    region: str = REGION
+    secure: bool = False  # whether it came over TLS
+
+
+def recorded(members: Mapping[str, Any], *, comma: bool = False) -> dict[str, Any]:
+    """Members of a request or an answer as CloudTrail writes them: names in lower case at their beginning, no secrets."""
+    told = {}
+    for name, value in members.items():
+        plain = name.lower()
+        if value is None or plain in NEVER_RECORDED:
+            continue
+        if plain in HIDDEN_MEMBERS:
+            value = HIDDEN
+        elif plain in DATES and isinstance(value, int):
+            value = spoken_date(value, comma=comma)
+        told[name[:1].lower() + name[1:]] = _value(value, comma)
+    return told
+
+
+def _value(value: Any, comma: bool) -> Any:
+    if isinstance(value, Mapping):
+        return recorded(value, comma=comma)
+    if isinstance(value, list | tuple):
+        return [_value(item, comma) for item in value]
+    if isinstance(value, datetime):
+        return spoken_date(int(value.timestamp()), comma=comma)
+    return value if isinstance(value, str | int | float | bool) else str(value)
+
+
+def spoken_date(seconds: int, *, comma: bool = False) -> str:
+    """`Jul 10, 2023 12:23:05 PM`, as IAM's records have it; with a comma behind the year, STS's."""
+    at = time.gmtime(seconds)
+    hour = at.tm_hour % 12 or 12
+    return time.strftime(f"%b {at.tm_mday}, %Y{',' if comma else ''} {hour}:%M:%S %p", at)
+
+
+def record_of(
+    account: Account,
+    by: Bearer,
+    action: str,
+    *,
+    at: int,
+    event_id: str,
+    surroundings: Surroundings,
+    read_only: bool,
+    request: Mapping[str, Any] | None,
+    response: Mapping[str, Any] | None = None,
+    error: tuple[str, str | None] | None = None,
+    source: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`error` is CloudTrail's code and the message; `extra` are members that only some records have."""
+    service, _, name = action.partition(":")
+    document: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": identity_of(account, by),
+        "eventTime": format_time(at),
+        "eventSource": source or f"{service}.amazonaws.com",
+        "eventName": name,
+        "awsRegion": surroundings.region,
+        "sourceIPAddress": surroundings.source_ip,
+        "userAgent": surroundings.user_agent[:AGENT_MAX],
+        "requestParameters": dict(request) if request else None,
+        "responseElements": dict(response) if response else None,
+        "requestID": surroundings.request_id,
+        "eventID": event_id,
+        "readOnly": read_only,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": account.id,
+        "eventCategory": "Management",
+    }
+    if error is not None:
+        document["errorCode"], message = error
+        if message:
+            document["errorMessage"] = message
+    if extra:
+        document |= extra
+    return document
+
+
+def identity_of(account: Account, by: Bearer) -> dict[str, Any]:
+    """The userIdentity element. Source: "CloudTrail userIdentity element"."""
+    caller, session = by.caller, by.session
+    told: dict[str, Any]
+    match caller.kind:
+        case CallerKind.ROOT:
+            told = {
+                "type": "Root",
+                "principalId": caller.account_id,
+                "arn": caller.arn,
+                "accountId": caller.account_id,
+            }
+        case CallerKind.USER:
+            told = {
+                "type": "IAMUser",
+                "principalId": caller.unique_id,
+                "arn": caller.arn,
+                "accountId": caller.account_id,
+                "userName": caller.arn.rsplit("/", 1)[-1],
+            }
+        case CallerKind.ROLE_SESSION:
+            told = {
+                "type": "AssumedRole",
+                "principalId": f"{caller.unique_id}:{caller.arn.rsplit('/', 1)[-1]}",
+                "arn": caller.arn,
+                "accountId": caller.account_id,
+            }
+        case CallerKind.FEDERATED_USER:
+            told = {
+                "type": "FederatedUser",
+                "principalId": f"{caller.account_id}:{caller.arn.rsplit('/', 1)[-1]}",
+                "arn": caller.arn,
+                "accountId": caller.account_id,
+            }
+        case _:
+            told = {"type": "AWSAccount", "accountId": "ANONYMOUS_PRINCIPAL"}
+    if by.access_key_id is not None:
+        told["accessKeyId"] = by.access_key_id
+    if session is not None:
+        told["sessionContext"] = _session_context(by)
+    return told
+
+
+def _session_context(by: Bearer) -> dict[str, Any]:
+    caller, session = by.caller, by.session
+    assert session is not None
+    context: dict[str, Any] = {
+        "attributes": {
+            "creationDate": format_time(session.time),
+            "mfaAuthenticated": "true" if by.mfa else "false",
+        }
+    }
+    if caller.kind is CallerKind.ROLE_SESSION:
+        context["sessionIssuer"] = {
+            "type": "Role",
+            "principalId": caller.unique_id,
+            "arn": caller.role_arn,
+            "accountId": caller.account_id,
+            "userName": (caller.role_arn or "").rsplit("/", 1)[-1],
+        }
+    elif caller.kind is CallerKind.FEDERATED_USER and session.opened_by.arn is not None:
+        opener = session.opened_by
+        context["sessionIssuer"] = {
+            "type": opener.kind,
+            "principalId": opener.unique_id,
+            "arn": opener.arn,
+            "accountId": opener.account_id,
+            "userName": opener.name,
+        }
+    if session.source_identity is not None:
+        context["sourceIdentity"] = session.source_identity
+    return context

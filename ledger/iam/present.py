@@ -1,0 +1,74 @@
+"""Whom a call names, who must be there: found, or refused in AWS's words."""
+
+from __future__ import annotations
+
+import re
+
+from ledger.account.account import Account
+from ledger.account.entities import Group, InstanceProfile, Owner, Role, User
+from ledger.account.managed_policies import managed_policy
+from ledger.iam.deciding import Call, calling_user
+from ledger.iam.refusals import InvalidInput, NoSuchEntity, ValidationError
+
+_POLICY_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):[\w+=,.@/-]+", re.ASCII)
+
+
+def user_named(account: Account, name: str) -> User:
+    found = account.user_named(name)
+    if found is None:
+        raise NoSuchEntity(f"The user with name {name} cannot be found.")
+    return found
+
+
+def group_named(account: Account, name: str) -> Group:
+    found = account.group_named(name)
+    if found is None:
+        raise NoSuchEntity(f"The group with name {name} cannot be found.")
+    return found
+
+
+def role_named(account: Account, name: str) -> Role:
+    found = account.role_named(name)
+    if found is None:
+        raise NoSuchEntity(f"The role with name {name} cannot be found.")
+    return found
+
+
+def instance_profile_named(account: Account, name: str) -> InstanceProfile:
+    found = account.instance_profile_named(name)
+    if found is None:
+        raise NoSuchEntity(f"Instance Profile {name} cannot be found.")
+    return found
+
+
+def owner_named(account: Account, call: Call) -> Owner:
+    """Whose credential it is about: the user whom `UserName` names; without a name whoever calls, user or root."""
+    name = call.get("UserName")
+    if name is not None:
+        return user_named(account, name)
+    if call.by.is_root:
+        return account.settings
+    found = calling_user(account, call)
+    if found is None:
+        raise ValidationError("Must specify userName when calling with non-User credentials")
+    return found
+
+
+def check_policy_arn(arn: str) -> None:
+    """Raises ValidationError where this is no ARN."""
+    if not _POLICY_ARN.fullmatch(arn):
+        raise ValidationError(f"ARN {arn} is not valid.")
+
+
+def policy_exists(account: Account, arn: str, at: int) -> bool:
+    """Whether the account has the policy, or AWS has it now."""
+    return account.policy(arn) is not None or managed_policy(arn, at) is not None
+
+
+def boundary_there(account: Account, arn: str, at: int) -> str:
+    """The ARN, where a policy of that ARN may bound somebody's permissions."""
+    if not _POLICY_ARN.fullmatch(arn) or ":policy/" not in arn:
+        raise InvalidInput(f"ARN {arn} is not valid.")
+    if not policy_exists(account, arn, at):
+        raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
+    return arn

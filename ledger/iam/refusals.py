@@ -1,0 +1,68 @@
+"""The refusals of IAM and STS, in AWS's words. Source: the errors of botocore's service models and the IAM API reference.
+
+`code` is what stands on the wire, `status` the HTTP status, `recorded` what CloudTrail writes as errorCode: mostly the
+name of the exception.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """The call was understood and authorized, and can't be done. The message is the caller's to read."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    recorded: ClassVar[str]
+
+    def __init_subclass__(cls, *, status: int, code: str | None = None, recorded: str | None = None) -> None:
+        cls.code = code or cls.__name__
+        cls.status = status
+        cls.recorded = recorded or f"{cls.code}Exception"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ValidationError(Refusal, status=400, recorded="ValidationException"): ...
+
+
+class NoSuchEntity(Refusal, status=404): ...
+
+
+class EntityAlreadyExists(Refusal, status=409): ...
+
+
+class LimitExceeded(Refusal, status=409): ...
+
+
+class DeleteConflict(Refusal, status=409): ...
+
+
+class Malformed(Refusal, status=400, code="MalformedPolicyDocument"): ...
+
+
+class InvalidInput(Refusal, status=400): ...
+
+
+class EntityTemporarilyUnmodifiable(Refusal, status=409): ...
+
+
+class InvalidAuthenticationCode(Refusal, status=403): ...
+
+
+class InvalidUserType(Refusal, status=400): ...
+
+
+class PasswordPolicyViolation(Refusal, status=400): ...
+
+
+class PolicyNotAttachable(Refusal, status=400): ...
+
+
+class UnmodifiableEntity(Refusal, status=400): ...
+
+
+class AccessDenied(Refusal, status=403, recorded="AccessDenied"): ...
