@@ -32,12 +32,27 @@ from ledger.policy.decision import (
 )
 from ledger.policy.entitlements import TRUSTING, Entitlement, Entitlements, session_policies, trust_of
 from ledger.policy.evaluation import Policies, PolicySet, evaluate
-from ledger.policy.request import Caller, CallerKind, caller_of, request_of
+from ledger.policy.request import Caller, CallerKind, Request, caller_of, request_of
 from ledger.policy.session_limits import with_limits
 from ledger.record import canonical, format_time, parse_time
 
 Holder = tuple[Kind, str]
 """Whose policies a caller acts with: a user or role by its unique id, or its ARN."""
+
+MFA_OF_ROOT = "mfa"
+"""What is missing, beside the layers of policies, where root has an MFA device and did not use it."""
+
+OF_MFA_ITSELF = frozenset(
+    {
+        "iam:createvirtualmfadevice",
+        "iam:enablemfadevice",
+        "iam:resyncmfadevice",
+        "iam:listmfadevices",
+        "iam:listvirtualmfadevices",
+        "iam:getmfadevice",
+        "sts:getsessiontoken",
+    }
+)
 
 LAYERS = {layer: place for place, layer in enumerate(Layer)}
 
@@ -162,6 +177,8 @@ def authorize(
         trust=trust is not None,
     )
     decision = evaluate(request, policies)
+    if decision.allowed and _root_without_mfa(account, request):
+        decision = decision._replace(verdict=Verdict.IMPLICIT_DENY, missing=(MFA_OF_ROOT,))
     return Authorization(
         principal=caller,
         holder=holder,
@@ -175,6 +192,16 @@ def authorize(
         statements=_in_order(decision),
         missing=decision.missing,
         unknown=tuple(sorted({*unknown, *decision.unknown})),
+    )
+
+
+def _root_without_mfa(account: Account, request: Request) -> bool:
+    """No policy limits root, so this does: once root has an MFA device, nothing goes without it but MFA itself."""
+    return (
+        request.caller.kind is CallerKind.ROOT
+        and bool(account.settings.mfa_devices)
+        and request.values.get("aws:multifactorauthpresent") != ("true",)
+        and request.action not in OF_MFA_ITSELF
     )
 
 

@@ -138,6 +138,7 @@ def to_document(entity: Entity) -> Json:
         case Settings():
             return _told(
                 Account=entity.id,
+                Email=entity.email,
                 AccountAlias=None
                 if entity.alias is None
                 else _told(AccountAlias=entity.alias.name, MadeBy=entity.alias.made_by),
@@ -234,6 +235,7 @@ def from_document(kind: Kind, document: Read) -> Entity:
             alias = document.get("AccountAlias")
             return Settings(
                 id=document["Account"],
+                email=document.get("Email"),
                 alias=None if alias is None else Alias(alias["AccountAlias"], alias.get("MadeBy")),
                 password_policy=_read_password_policy(document.get("PasswordPolicy")),
                 preferences=_by(

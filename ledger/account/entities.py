@@ -313,6 +313,7 @@ class Settings:
 
     kind: ClassVar[Kind] = Kind.SETTINGS
     id: str  # the account's number
+    email: str | None = None  # of root, who signs in by it; told only where the account was made here
     alias: Alias | None = None
     password_policy: PasswordPolicy | None = None
     preferences: Map[str, Preference] = EMPTY

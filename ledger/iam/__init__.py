@@ -11,6 +11,7 @@ from ledger.iam import (
     policies,
     providers,
     roles,
+    root,
     snapshots,
     users,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "policies",
     "providers",
     "roles",
+    "root",
     "snapshots",
     "users",
 ]

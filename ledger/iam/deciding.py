@@ -107,11 +107,13 @@ class Forget:
 class Answer:
     """What the caller gets: members of the operation's output in botocore's model, times in seconds since 1970.
 
-    `secrets` is what the vault has to do, in the transaction that writes the entry.
+    `secrets` is what the vault has to do, in the transaction that writes the entry. `extra` are members that the record
+    of this call has besides, such as `resources` and `additionalEventData`.
     """
 
     output: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[Keep | Forget, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 NOTHING: Final = Answer()
@@ -130,7 +132,8 @@ Also = Callable[[Account, Call], Iterable[Question]]
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`on` tells the resource that permission is asked for, `also` what else must be allowed. `facts` names what is to
-    be looked up before the decision, outside of any transaction: see `ledger.authority.facts`.
+    be looked up before the decision, outside of any transaction: see `ledger.authority.facts`. `outside`: the decision
+    itself is made there, for it takes time, and changes nothing.
     """
 
     action: str
@@ -139,6 +142,7 @@ class Decision:
     also: Also | None = None
     facts: tuple[str, ...] = ()
     permission_needed: bool = True
+    outside: bool = False
 
 
 DECISIONS: Final[dict[str, Decision]] = {}

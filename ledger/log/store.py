@@ -62,9 +62,9 @@ class Log:
         self._names = Names()
         self._arrived: dict[bytes, tuple[int, int]] = {}  # origin → number, milliseconds
         self._compression = Compression()
-        self._reader = Reader(self._compression)
+        self.reader = Reader(self._compression)
         with engine.connect() as connection:
-            self._reader.load_dictionaries(connection)
+            self.reader.load_dictionaries(connection)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -96,6 +96,16 @@ class Log:
                     self._write(connection, account_id, account, size, fresh)
                     spans[account_id] = (size, fresh.size)
         return Appended(spans=spans, duplicates=prepared.size - sum(count for _, count in spans.values()))
+
+    @contextmanager
+    def turn(self, account_id: str) -> Iterator[Turn]:
+        """Hold the head of an account's log: until the block ends nobody else appends to it.
+
+        What is appended within is durable then, all of it; where the block raises, nothing is.
+        """
+        with self._transaction() as connection:
+            account, size = self._take_head(connection, account_id)
+            yield Turn(self, connection, account_id, account, size)
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -270,7 +280,7 @@ class Log:
             if connection.execute(sa.select(sa.func.count()).select_from(dictionaries)).scalar_one() == 0:
                 connection.execute(dictionaries.insert().values(id=1, content=content))
         with self.engine.connect() as connection:
-            self._reader.load_dictionaries(connection)
+            self.reader.load_dictionaries(connection)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -294,7 +304,7 @@ class Log:
                     .order_by(entries.c.position)
                     .limit(READ_PAGE)
                 )
-                page = self._reader.entries(connection, query)
+                page = self.reader.entries(connection, query)
             yield from page
             if len(page) < READ_PAGE:
                 return
@@ -318,7 +328,7 @@ class Log:
         )
         found = {
             (entry.account_id, entry.position): entry
-            for entry in self._reader.entries(connection, everything().where(sa.or_(*places)))
+            for entry in self.reader.entries(connection, everything().where(sa.or_(*places)))
         }
         query = sa.select(accounts.c.id, accounts.c.account_id).where(accounts.c.id.in_(list(by_account)))
         account_ids = {row.id: row.account_id for row in connection.execute(query)}
@@ -326,7 +336,7 @@ class Log:
 
     def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
         """What text is looked for in: requests, responses and messages as JSON. See Reader.bodies."""
-        return self._reader.bodies(connection, query)
+        return self.reader.bodies(connection, query)
 
     def entries_at(self, account_id: str, positions: Sequence[int]) -> list[Entry]:
         """The entries at these positions of an account, in the order asked for."""
@@ -338,7 +348,7 @@ class Log:
     def entry(self, account_id: str, position: int) -> Entry | None:
         with self.engine.connect() as connection:
             query = everything().where(accounts.c.account_id == account_id, entries.c.position == position)
-            found = self._reader.entries(connection, query)
+            found = self.reader.entries(connection, query)
         return found[0] if found else None
 
     def entries_named(self, event_id: str) -> list[Entry]:
@@ -350,7 +360,7 @@ class Log:
                 .where(entries.c.event_head == head, entries.c.event_tail == tail)
                 .order_by(accounts.c.account_id, entries.c.position)
             )
-            return self._reader.entries(connection, query)
+            return self.reader.entries(connection, query)
 
     def authorized(self, account_id: str) -> list[int]:
         """The positions of the entries that a decision is stored with, in order."""
@@ -371,7 +381,28 @@ class Log:
         query = everything().where(
             entries.c.account == account, among(connection, entries.c.position, positions)
         )
-        return self._reader.entries(connection, query)
+        return self.reader.entries(connection, query)
+
+
+@dataclass(slots=True)
+class Turn:
+    """The head of one account's log, in one's hands: read up to it, decide, append. See `Log.turn`."""
+
+    log: Log
+    connection: sa.Connection
+    account_id: str
+    account: int
+    size: int  # the position of the next entry
+
+    def read(self, start: int) -> list[Entry]:
+        """Every entry from `start` to the head."""
+        query = everything().where(entries.c.account == self.account, entries.c.position >= start)
+        return self.log.reader.entries(self.connection, query.order_by(entries.c.position))
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Write drafts of this account. Their event ids are new: whoever made them saw to it."""
+        self.log._write(self.connection, self.account_id, self.account, self.size, self.log.prepare(drafts))
+        self.size += len(drafts)
 
 
 def _by_account(prepared: Prepared) -> dict[str, Prepared]:

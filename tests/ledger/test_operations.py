@@ -28,6 +28,7 @@ def test_every_operation_of_sts_opens_a_session_or_is_named_with_a_reason() -> N
 def test_nothing_is_folded_or_named_that_no_model_knows() -> None:
     named = FOLDED_ACTIONS | SESSION_ACTIONS | OUT_OF_SCOPE.keys()
     ours = {
+        "iam-ledger:CreateAccount",
         "iam-ledger:ImportAccountSnapshot",
         "signin:ConsoleLogin",
         "signin:GetSigninToken",

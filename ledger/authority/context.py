@@ -1,0 +1,56 @@
+"""The condition context of a live call: what its record tells (`ledger.calls`), and what only the moment knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from immutables import Map
+
+from ledger.account.account import Account
+from ledger.account.entities import EMPTY, Tag
+from ledger.authority.recording import Surroundings
+from ledger.calls.recorded_context import context_of
+from ledger.policy.request import Caller
+from ledger.record import Record
+
+
+def live_context(
+    record: Record, action: str, resource: str, account: Account, caller: Caller, surroundings: Surroundings
+) -> dict[str, tuple[str, ...]]:
+    """The condition keys of the question, but for those that follow from who calls."""
+    tags = {tag.key: tag.value for tag in tags_of(account, resource).values()}
+    told = context_of(record, action=action, resource_tags=tags).values
+    context = {key: values for key, values in told.items() if key.lower() not in caller.values}
+    context["aws:SecureTransport"] = ("true" if surroundings.secure else "false",)
+    return context
+
+
+def tags_of(account: Account, arn: str) -> Map[str, Tag]:
+    """The tags of the entity that an ARN names; none where it names none."""
+    parts = arn.split(":", 5)
+    noun, _, rest = parts[-1].partition("/")
+    name = rest.rpartition("/")[2]
+    match noun:
+        case "user":
+            user = account.user_named(name)
+            return EMPTY if user is None else user.tags
+        case "role":
+            role = account.role_named(name)
+            return EMPTY if role is None else role.tags
+        case "policy":
+            policy = account.policy(arn)
+            return EMPTY if policy is None else policy.tags
+        case "instance-profile":
+            profile = account.instance_profile_named(name)
+            return EMPTY if profile is None else profile.tags
+    shelves: tuple[Mapping[str, object], ...] = (
+        account.mfa_devices,
+        account.saml_providers,
+        account.oidc_providers,
+    )
+    for shelf in shelves:
+        found = shelf.get(arn)
+        if found is not None:
+            tags: Map[str, Tag] = getattr(found, "tags", EMPTY)
+            return tags
+    return EMPTY

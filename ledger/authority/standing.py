@@ -1,0 +1,126 @@
+"""The account as its log has it now, for whoever appends to it.
+
+It follows the log entry by entry, and keeps no more of it than the events of the latest second, whose order may still
+change. An entry that comes later than those after it (an import into a living account) has it read anew.
+"""
+
+from __future__ import annotations
+
+from ledger.account.account import Account
+from ledger.account.change import Change, Sighting
+from ledger.account.fold import fold
+from ledger.account.sightings import SightingKey, sighted, sighting_key
+from ledger.entry import Entry
+from ledger.iam import FOLDED_ACTIONS, evolve
+from ledger.log.moving import moving
+from ledger.log.store import Turn
+from ledger.record import Record
+
+READ_ANEW_FROM = 20_000  # entries that are missing: from here on only those that move the account are read
+PAGE = 2_000
+
+
+class Standing:
+    """The account of `account_id` at `position`: the fold of all entries before."""
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.position = 0
+        self.account = Account.empty(account_id)
+        self._seen: set[SightingKey] = set()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._second = -1
+        self._before = self.account  # at the end of the second before
+        self._changes: list[Change] = []
+        self._sightings: list[Sighting] = []
+        self._orderly = True  # whether the events of the second count in the order in which they came
+
+    def catch_up(self, turn: Turn) -> list[Entry]:
+        """Take in what others have written; answers the entries that were read, if there were few."""
+        missing = turn.size - self.position
+        if missing <= 0:
+            return []
+        if self.position == 0 or missing >= READ_ANEW_FROM:
+            self._read_anew(turn)
+            return []
+        entries = turn.read(self.position)
+        for entry in entries:
+            if not self.take(entry.position, entry.record, native=entry.origin.native):
+                self._read_anew(turn)
+                return []
+        return entries
+
+    def take(self, position: int, record: Record, *, native: bool) -> bool:
+        """The next entry of the log; False where it is too late for what has been folded, and must be read anew."""
+        assert position == self.position, f"expected entry {self.position}, not {position}"
+        self.position += 1
+        change = None
+        if record.action in FOLDED_ACTIONS and record.succeeded:
+            change = Change(position, record, native)
+        identity = record.identity
+        key = sighting_key(identity, self.account_id)
+        sighting = None
+        if key is not None and (key not in self._seen or record.time < self._second):
+            self._seen.add(key)
+            sighting = Sighting(position, record.time, identity)
+        if change is None and sighting is None:
+            return True
+        if record.time < self._second:
+            return False
+        self._add(record.time, change, sighting)
+        return True
+
+    def _add(self, time: int, change: Change | None, sighting: Sighting | None) -> None:
+        if time > self._second:
+            self._second, self._before = time, self.account
+            self._changes, self._sightings = [], []
+            self._orderly = True
+        if change is not None:
+            self._changes.append(change)
+            self._orderly = self._orderly and change.native
+        if sighting is not None:
+            self._sightings.append(sighting)
+        after = self.account
+        if change is not None:
+            after = evolve(after.settled(), change)
+        # Native changes of a second are in the order of their positions; sightings come last in it, and mostly tell
+        # nothing new. Where that is not so, the second is folded anew.
+        news = any(sighted(after.settled(), it).touched for it in self._sightings)
+        self._orderly = self._orderly and not news
+        if self._orderly:
+            self.account = after
+            return
+        self.account = self._before
+        for step in fold(self._before, [*self._changes, *self._sightings]):
+            self.account = step.account
+
+    def _read_anew(self, turn: Turn) -> None:
+        self.account = Account.empty(self.account_id)
+        self._seen = set()
+        self._begin()
+        positions = moving(turn.connection, turn.account, self.account_id, FOLDED_ACTIONS)
+        events: list[Change | Sighting] = []
+        for start in range(0, len(positions), PAGE):
+            for entry in turn.log.fetch(turn.connection, turn.account, positions[start : start + PAGE]):
+                record = entry.record
+                if record.action in FOLDED_ACTIONS and record.succeeded:
+                    events.append(Change(entry.position, record, entry.origin.native))
+                key = sighting_key(record.identity, self.account_id)
+                if key is not None and key not in self._seen:
+                    self._seen.add(key)
+                    events.append(Sighting(entry.position, entry.time, record.identity))
+        self.position = turn.size
+        if not events:
+            return
+        last = events[-1].time
+        for step in fold(self.account, [event for event in events if event.time < last]):
+            self.account = step.account
+        self._second, self._before = last, self.account
+        latest = [event for event in events if event.time == last]
+        self._changes = [event for event in latest if isinstance(event, Change)]
+        self._sightings = [event for event in latest if isinstance(event, Sighting)]
+        self._orderly = False
+        for step in fold(self._before, latest):
+            self.account = step.account

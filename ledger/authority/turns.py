@@ -1,0 +1,203 @@
+"""Group commit: whoever holds the head of an account writes everybody's waiting calls in one transaction.
+
+One thread decides the calls one after another, each on the account as all calls before it have left it, appends their
+entries together, and answers nobody before they are durable. While the database makes them so, the next calls gather.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+
+from ledger.account.account import Account
+from ledger.authority.identifiers import EventIds
+from ledger.authority.standing import Standing
+from ledger.entry import Draft
+from ledger.iam.deciding import Forget, Keep
+from ledger.log import Log
+from ledger.log.store import Turn
+
+BATCH_MAX: Final = 512
+LOG: Final = logging.getLogger(__name__)
+
+
+class Unavailable(Exception):
+    """The entry could not be written, so nothing has happened; the cause is the exception's."""
+
+
+class Closed(Exception):
+    """The authority takes no more calls."""
+
+
+@dataclass(slots=True)
+class Now:
+    """What a call is decided on: the account after all calls before, and the second of the decision."""
+
+    account: Account
+    position: int  # of the entry that the call is to become
+    time: int
+    event_id: Callable[[], str]
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a call comes to: its entry, what the vault has to do with it, and what is answered once it is durable."""
+
+    draft: Draft | None
+    reply: Any
+    secrets: tuple[Keep | Forget, ...] = ()
+
+
+class Vault(Protocol):
+    def apply(self, connection: sa.Connection, account_id: str, secrets: Iterable[Keep | Forget]) -> None:
+        """Keep and forget, in the transaction of the connection."""
+
+
+Decide = Callable[[Now], Written]
+Done = Callable[[Any, BaseException | None], None]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    account_id: str
+    decide: Decide
+    done: Done
+    reply: Any = None
+    failure: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Books:
+    """What is kept of an account between turns."""
+
+    standing: Standing
+    event_ids: EventIds = field(default_factory=EventIds)
+    latest: int = 0  # second of the latest native entry
+
+
+class Turns:
+    """`submit` from any thread. `done` is called in the writer's thread, and must not take long."""
+
+    def __init__(self, log: Log, vault: Vault, *, clock: Callable[[], float] = time.time) -> None:
+        self._log = log
+        self._vault = vault
+        self._clock = clock
+        self._books: dict[str, _Books] = {}
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="iam-ledger turns", daemon=True)
+        self._thread.start()
+
+    def submit(self, account_id: str, decide: Decide, done: Done) -> None:
+        if self._closed:
+            raise Closed("the authority is closing")
+        self._queue.put(_Waiting(account_id, decide, done))
+
+    def call(self, account_id: str, decide: Decide) -> Any:
+        """Submit, and wait for the reply; raises what the decision raised."""
+        future: Future[Any] = Future()
+
+        def done(reply: Any, failure: BaseException | None) -> None:
+            if failure is None:
+                future.set_result(reply)
+            else:
+                future.set_exception(failure)
+
+        self.submit(account_id, decide, done)
+        return future.result()
+
+    def close(self) -> None:
+        """Take no more calls, and finish those that wait."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch: list[_Waiting] = []
+            found = self._queue.get()
+            while found is not None:
+                batch.append(found)
+                if len(batch) >= BATCH_MAX:
+                    break
+                try:
+                    found = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            else:
+                going = False
+            by_account: dict[str, list[_Waiting]] = {}
+            for waiting in batch:
+                by_account.setdefault(waiting.account_id, []).append(waiting)
+            for account_id, calls in by_account.items():
+                self._take_turn(account_id, calls)
+
+    def _take_turn(self, account_id: str, calls: list[_Waiting]) -> None:
+        try:
+            with self._log.turn(account_id) as turn:
+                self._decide(account_id, turn, calls)
+        except Exception as error:
+            self._books.pop(account_id, None)  # it holds what has not happened
+            LOG.exception("%d calls of account %s could not be written", len(calls), account_id)
+            unavailable = Unavailable("the call could not be written down, so nothing was done")
+            unavailable.__cause__ = error
+            for waiting in calls:
+                waiting.failure = unavailable
+        for waiting in calls:
+            waiting.done(waiting.reply, waiting.failure)
+
+    def _decide(self, account_id: str, turn: Turn, calls: list[_Waiting]) -> None:
+        books = self._books.get(account_id)
+        if books is None:
+            books = self._books[account_id] = _Books(Standing(account_id))
+        standing = books.standing
+        self._follow(books, turn)
+        drafts: list[Draft] = []
+        for waiting in calls:
+            now = self._clock()
+            at = max(
+                int(now), books.latest
+            )  # a clock that is set back does not put later calls before earlier ones
+            given = Now(
+                standing.account,
+                standing.position,
+                at,
+                lambda now=now: books.event_ids.next(now),  # type: ignore[misc]
+                turn,
+            )
+            try:
+                written = waiting.decide(given)
+            except Exception as error:
+                waiting.failure = error
+                continue
+            waiting.reply = written.reply
+            if written.draft is None:
+                continue
+            books.latest = at
+            drafts.append(written.draft)
+            if written.secrets:
+                self._vault.apply(turn.connection, account_id, written.secrets)
+            standing.take(standing.position, written.draft.record, native=True)
+        if drafts:
+            turn.append(drafts)
+
+    def _follow(self, books: _Books, turn: Turn) -> None:
+        """Take in what other processes have written, and go on from their clock and their ids."""
+        if books.standing.position == turn.size:
+            return
+        entries = books.standing.catch_up(turn)
+        latest = entries or turn.read(turn.size - 1)
+        for entry in latest:
+            if entry.origin.native:
+                books.latest = max(books.latest, entry.time)
+                books.event_ids.saw(entry.record.event_id)
