@@ -2,7 +2,7 @@
 
 `IAM_LEDGER_TEST_REQUIRE=1` turns a skip for want of either into a failure.
 `IAM_LEDGER_TEST_POSTGRES` names somebody's own server, by a URL whose user may create databases.
-`IAM_LEDGER_TEST_LOGS` names the folder of recorded CloudTrail logs.
+`IAM_LEDGER_TEST_LOGS` names the folder of recorded CloudTrail logs, `IAM_LEDGER_TEST_VECTORS` that of others' test vectors.
 """
 
 import os
@@ -77,6 +77,16 @@ def real_logs() -> Path:
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         absent(f"there are no recorded logs in {folder}; IAM_LEDGER_TEST_LOGS can name another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of test vectors that others have published."""
+    named = os.environ.get("IAM_LEDGER_TEST_VECTORS")
+    folder = Path(named) if named else ROOT.parent / "shared" / "vectors"
+    if not folder.is_dir():
+        absent(f"there are no test vectors in {folder}; IAM_LEDGER_TEST_VECTORS can name another folder")
     return folder
 
 
