@@ -51,7 +51,7 @@ def test_it_is_the_fold_of_the_log_however_the_log_grew(history: list, read_anew
         log = Log(open_engine(f"sqlite:///{Path(folder) / 'a.db'}", create=True))
         replay, following = Replay(ACCOUNT), Standing(ACCOUNT)
         now, number, before = NOON, 0, room.READ_ANEW_FROM
-        room.READ_ANEW_FROM = read_anew_from  # type: ignore[misc]
+        room.READ_ANEW_FROM = read_anew_from
         try:
             for batch in history:
                 drafts = []
@@ -71,4 +71,4 @@ def test_it_is_the_fold_of_the_log_however_the_log_grew(history: list, read_anew
                 assert following.account == replay.account
             log.engine.dispose()
         finally:
-            room.READ_ANEW_FROM = before  # type: ignore[misc]
+            room.READ_ANEW_FROM = before
