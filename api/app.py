@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import permission_reads, permission_reads_access, permission_reads_over_time, reads
 from api.admission import Admission
+from api.aws.door import Door
 from api.problems import tell_problems
 from api.version import product_version
 from projections.investigation import Investigation
@@ -16,6 +18,16 @@ DESCRIPTION = """The questions of `iam-ledger`, with the same answers as on the 
 
 Times in questions are RFC 3339; without a zone they are UTC; `from` belongs to the interval, `to` does not.
 A page has `next`, the cursor to send as `after` for the page that follows, until it is null."""
+
+
+def with_door(app: ASGIApp, door: Door) -> ASGIApp:
+    """The application, with the front door of AWS's clients on `/`."""
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        at_the_door = scope["type"] == "http" and scope["path"] == "/"
+        await (door if at_the_door else app)(scope, receive, send)
+
+    return both
 
 
 def make_app(investigation: Investigation, *, token: str) -> FastAPI:

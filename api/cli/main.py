@@ -12,6 +12,7 @@ from typer import TyperException
 from api.cli import (
     access,
     accounts,
+    authorities,
     evaluating,
     events,
     exporting,
@@ -35,6 +36,7 @@ app = typer.Typer(
     help="Who did what with AWS IAM, and what the account looked like at any time.",
 )
 for room in (
+    authorities,
     importing,
     events,
     accounts,
@@ -100,6 +102,7 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.log import LedgerUnavailable
+    from ledger.vault.keys import NoVaultKey
     from projections.vocabulary import BadFilter, UnknownName
 
     match error:
@@ -107,7 +110,7 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error))
         case UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
-        case LedgerUnavailable():
+        case LedgerUnavailable() | NoVaultKey():
             return Failed(str(error), Exit.UNAVAILABLE)
         case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError"):
             return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)

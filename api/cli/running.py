@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import investigation, opened_log
+from api.cli.opening import investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from api.settings import Settings
+    from ledger.authority.authority import Authority
+    from ledger.log import Log
 
 TOKEN_BYTES = 24
 
@@ -48,16 +52,40 @@ def serve(
     with opened_log(context.obj) as log, _listening(address, settings.port if port is None else port) as ear:
         import uvicorn
 
-        from api.app import make_app
+        from api.app import make_app, with_door
         from projections.investigation import Investigation
 
+        authority = _authority(context.obj, log)
         _announce(context.obj, ear, address, None if given is not None else token)
-        app = make_app(Investigation(log), token=token)
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        app: ASGIApp = make_app(Investigation(log), token=token)
+        if authority is not None:
+            from api.aws.door import Door
+
+            app = with_door(app, Door(authority))
+        config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
             uvicorn.Server(config).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
+        finally:
+            if authority is not None:
+                authority.close()
+
+
+def _authority(url: str, log: Log) -> Authority | None:
+    """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
+    import sqlalchemy as sa
+
+    from ledger.vault.tables import vault_keys
+
+    with log.engine.connect() as connection:
+        if connection.execute(sa.select(vault_keys.c.id).limit(1)).first() is None:
+            return None
+    from ledger.authority.authority import Authority
+    from ledger.log import Log
+    from ledger.vault.store import Vault
+
+    return Authority(Log(log.engine), Vault(log.engine, keyring_of_ledger(url)))
 
 
 def demo(

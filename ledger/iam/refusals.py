@@ -6,15 +6,13 @@ name of the exception.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class Refusal(Exception):
     """The call was understood and authorized, and can't be done. The message is the caller's to read."""
 
-    code: ClassVar[str]
-    status: ClassVar[int]
-    recorded: ClassVar[str]
+    code: str
+    status: int
+    recorded: str
 
     def __init_subclass__(cls, *, status: int, code: str | None = None, recorded: str | None = None) -> None:
         cls.code = code or cls.__name__
@@ -24,6 +22,15 @@ class Refusal(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class Misunderstood(Refusal, status=400):
+    """The request itself is at fault; how, the protocol says."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+        self.recorded = "ValidationException" if code == "ValidationError" else code
 
 
 class ValidationError(Refusal, status=400, recorded="ValidationException"): ...
@@ -72,3 +79,6 @@ class InvalidAction(Refusal, status=400, recorded="InvalidAction"): ...
 
 
 class InternalFailure(Refusal, status=500, recorded="InternalFailure"): ...
+
+
+class Throttling(Refusal, status=400, recorded="ThrottlingException"): ...

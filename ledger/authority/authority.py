@@ -1,0 +1,293 @@
+"""The one door for live calls: authenticate, authorize, decide, append. Nothing takes effect that is not written down.
+
+Whatever the outcome, allowed, denied or refused, exactly one entry is written once the caller is known; whoever presents
+nothing that works is not recorded, lest strangers fill the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ledger.account.account import Account
+from ledger.authority.context import live_context
+from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer, unknown_key
+from ledger.authority.denials import denial
+from ledger.authority.facts import FACTS
+from ledger.authority.recording import Surroundings, record_of, recorded
+from ledger.authority.turns import Done, Now, Turns, Written
+from ledger.authorization import Authorization, authorize
+from ledger.entry import NATIVE, Draft
+from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment
+from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling
+from ledger.log import Log
+from ledger.policy.entitlements import Entitlements
+from ledger.policy.request import caller_of
+from ledger.record import READ_ONLY_VERBS, read_record
+from ledger.vault.attempts import TooManyAttempts
+from ledger.vault.store import Vault
+from ledger.vault.tokens import NotAToken, SessionToken, open_token, seal_token
+
+LOG: Final = logging.getLogger(__name__)
+READS: Final = (*READ_ONLY_VERBS, "Generate", "Simulate")
+ANYBODY: Final = Bearer(caller_of(EVERYTHING))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call as it came. `parameters` are named as in botocore's model; `invalid` is what is wrong with them, if anything.
+
+    `presented` is None where the operation asks for no credential, as AssumeRoleWithWebIdentity, and where it is known
+    `by` other means who calls.
+    """
+
+    account_id: str
+    action: str
+    parameters: Mapping[str, Any]
+    surroundings: Surroundings
+    presented: Presented | None
+    invalid: Refusal | None = None
+    by: Bearer = ANYBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the caller gets: the output, or the refusal; and which event tells of it."""
+
+    output: Mapping[str, Any]
+    refusal: Refusal | None
+    event_id: str
+    decided: Authorization | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A call that was authenticated and authorized. `decided` is None where no permission is needed."""
+
+    by: Bearer
+    call: Call
+    decided: Authorization | None
+    refusal: Refusal | None
+
+
+class Authority:
+    """`submit` answers later, in another thread; `call` waits. `decisions` are all operations there are."""
+
+    def __init__(
+        self,
+        log: Log,
+        vault: Vault,
+        *,
+        decisions: Mapping[str, Decision] = DECISIONS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.vault = vault
+        self.turns = Turns(log, vault, clock=clock)
+        self._decisions = decisions
+        self._sessions = Sessions()
+        self._entitlements = Entitlements()
+
+    def close(self) -> None:
+        self.turns.close()
+
+    def presented(self, access_key_id: str, session_token: str | None) -> Presented:
+        """What is known of a credential by its id or token; raises Unauthenticated. Whether it works is told later."""
+        if session_token is not None:
+            try:
+                token = open_token(self.vault.keyring, session_token)
+            except NotAToken as error:
+                raise unknown_key() from error
+            if token.access_key_id != access_key_id:
+                raise unknown_key()
+            return Presented(
+                token.account_id, token.access_key_id, token.secret, token.position, token.expiration
+            )
+        found = self.vault.access_key(access_key_id)
+        if found is None:
+            raise unknown_key()
+        return Presented(found[0], access_key_id, found[1])
+
+    # ---- calls
+
+    def waits(self, action: str) -> bool:
+        """Whether a call of this operation has to look something up first, and should not be made where nobody may wait."""
+        decision = self._decisions.get(action)
+        return decision is not None and bool(decision.facts or decision.outside)
+
+    def call(self, request: Request) -> Reply:
+        """Make the call and wait. Raises Unauthenticated, or Unavailable where nothing could be written."""
+        decision = self._decisions.get(request.action)
+        if decision is not None and decision.outside:
+            return self._outside(request, decision)
+        if decision is not None and decision.facts and request.invalid is None:
+            facts: Mapping[str, Any] = {}
+            try:
+                facts = self._facts(request, decision)
+            except TooManyAttempts as error:
+                request = replace(request, invalid=Throttling(f"Rate exceeded: {error}"))
+            return self._told(
+                self.turns.call(request.account_id, lambda now: self._inside(request, now, facts))
+            )
+        return self._told(self.turns.call(request.account_id, lambda now: self._inside(request, now, {})))
+
+    def submit(self, request: Request, done: Done) -> None:
+        """Make a call for which `waits` is false; `done` is called with the Reply in another thread."""
+        self.turns.submit(request.account_id, lambda now: self._inside(request, now, {}), done)
+
+    def look(self, account_id: str) -> tuple[Account, int]:
+        """The account as it stands, and at which position."""
+        found: tuple[Account, int] = self.turns.call(
+            account_id, lambda now: Written(None, (now.account, now.position))
+        )
+        return found
+
+    @staticmethod
+    def _told(reply: Any) -> Reply:
+        assert isinstance(reply, Reply)
+        return reply
+
+    def _inside(self, request: Request, now: Now, facts: Mapping[str, Any]) -> Written:
+        """Judge and decide on the account as it stands, with nobody in between."""
+        event_id = now.event_id()
+        judged = self._judge(request, now, facts, event_id)
+        answer, refusal = Answer(), judged.refusal
+        if refusal is None:
+            answer, refusal = self._decide(request.action, judged.call, now.account, now.time)
+        return self._written(request, now, judged, answer, refusal, event_id)
+
+    def _outside(self, request: Request, decision: Decision) -> Reply:
+        """Judge first; decide where nobody is kept waiting; then write down what came of it."""
+
+        def judge(now: Now) -> Written:
+            judged = self._judge(request, now, {}, now.event_id())
+            return Written(None, (judged, now.account, now.time))
+
+        judged, account, at = self.turns.call(request.account_id, judge)
+        answer, refusal = Answer(), judged.refusal
+        if refusal is None:
+            answer, refusal = self._decide(request.action, judged.call, account, at)
+        return self._told(
+            self.turns.call(
+                request.account_id,
+                lambda now: self._written(request, now, judged, answer, refusal, now.event_id()),
+            )
+        )
+
+    def _facts(self, request: Request, decision: Decision) -> Mapping[str, Any]:
+        """What the decision needs to know from elsewhere. Not for those who may not make the call."""
+
+        def judge(now: Now) -> Written:
+            judged = self._judge(request, now, {}, now.event_id())
+            return Written(None, (judged, now.account, now.time))
+
+        judged, account, at = self.turns.call(request.account_id, judge)
+        if judged.refusal is not None:
+            return {}
+        return {name: FACTS[name](self.vault, account, judged.call, at) for name in decision.facts}
+
+    def _judge(self, request: Request, now: Now, facts: Mapping[str, Any], event_id: str) -> _Judged:
+        presented, account = request.presented, now.account
+        by = request.by
+        if presented is not None:
+            session = None
+            if presented.position is not None:
+                session = self._sessions.at(now.turn, presented.position)
+            by = bearer_of(account, presented, now.time, session)
+        call = Call(request.action, request.parameters, by, facts)
+        decision = self._decisions.get(request.action)
+        if decision is not None and not decision.permission_needed:
+            return _Judged(by, call, None, request.invalid)
+        questions = [(request.action, EVERYTHING if decision is None else decision.on(account, call))]
+        if decision is not None and decision.also is not None and request.invalid is None:
+            questions += decision.also(account, call)
+        asked = self._record(request, account, by, now.time, event_id)
+        decided = None
+        for action, resource in questions:
+            found = self._authorize(asked, action, resource, now, by, request.surroundings)
+            if decided is None or not found.allowed:
+                decided = found
+            if not found.allowed:
+                return _Judged(by, call, found, AccessDenied(denial(found)))
+        refusal = request.invalid
+        if refusal is None and decision is None:
+            refusal = InvalidAction(
+                f"The action {request.action.partition(':')[2]} is not valid for this endpoint."
+            )
+        return _Judged(by, call, decided, refusal)
+
+    def _authorize(
+        self, asked: dict[str, Any], action: str, resource: str, now: Now, by: Bearer, around: Surroundings
+    ) -> Authorization:
+        context = live_context(read_record(asked), action, resource, now.account, by.caller, around)
+        return authorize(
+            now.account,
+            by.caller,
+            holder_of_bearer(by),
+            action,
+            resource,
+            context,
+            now.position,
+            at=now.time,
+            session=by.session,
+            entitlements=self._entitlements,
+        )
+
+    def _decide(self, action: str, call: Call, account: Account, at: int) -> tuple[Answer, Refusal | None]:
+        try:
+            return self._decisions[action].decide(account, call, Moment(at)), None
+        except Refusal as refusal:
+            return Answer(), refusal
+        except Exception:
+            LOG.exception("%s could not be decided", action)
+            return Answer(), InternalFailure("The request processing has failed because of an unknown error.")
+
+    # ---- the record
+
+    def _written(
+        self,
+        request: Request,
+        now: Now,
+        judged: _Judged,
+        answer: Answer,
+        refusal: Refusal | None,
+        event_id: str,
+    ) -> Written:
+        output: Mapping[str, Any] = answer.output if refusal is None else {}
+        document = self._record(request, now.account, judged.by, now.time, event_id)
+        if refusal is not None:
+            document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
+        elif not document["readOnly"] or request.action.startswith("sts:"):
+            document["responseElements"] = recorded(output, comma=request.action.startswith("sts:")) or None
+        if answer.extra:
+            document |= answer.extra
+        record = read_record(document)
+        draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
+        if refusal is None and "Credentials" in output:
+            output = self._with_token(output, now.account.id, now.position)
+        return Written(draft, Reply(output, refusal, event_id, judged.decided), answer.secrets)
+
+    def _with_token(self, output: Mapping[str, Any], account_id: str, position: int) -> Mapping[str, Any]:
+        """A session token names the entry that opened the session; all else is told by that entry."""
+        given = output["Credentials"]
+        token = SessionToken(
+            account_id, position, given["AccessKeyId"], given["SecretAccessKey"], given["Expiration"]
+        )
+        sealed = seal_token(self.vault.keyring, token)
+        return {**output, "Credentials": {**given, "SessionToken": sealed}}
+
+    @staticmethod
+    def _record(request: Request, account: Account, by: Bearer, at: int, event_id: str) -> dict[str, Any]:
+        name = request.action.partition(":")[2]
+        return record_of(
+            account,
+            by,
+            request.action,
+            at=at,
+            event_id=event_id,
+            surroundings=request.surroundings,
+            read_only=name.startswith(READS),
+            request=recorded(request.parameters),
+        )
