@@ -3,9 +3,11 @@
 from ledger.iam import (
     access_keys,
     account_settings,
+    group_policies,
     groups,
     instance_profiles,
     login_profiles,
+    memberships,
     mfa,
     other_credentials,
     policies,
@@ -13,6 +15,7 @@ from ledger.iam import (
     roles,
     root,
     snapshots,
+    user_policies,
     users,
 )
 from ledger.iam.operations import OPERATIONS, OUT_OF_SCOPE, Operation, Rank, evolve
@@ -31,9 +34,11 @@ __all__ = [
     "access_keys",
     "account_settings",
     "evolve",
+    "group_policies",
     "groups",
     "instance_profiles",
     "login_profiles",
+    "memberships",
     "mfa",
     "other_credentials",
     "policies",
@@ -41,5 +46,6 @@ __all__ = [
     "roles",
     "root",
     "snapshots",
+    "user_policies",
     "users",
 ]

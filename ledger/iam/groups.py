@@ -1,32 +1,79 @@
-"""Groups: their names, members and policies."""
+"""Groups: their names and who is in them. Source: IAM API reference, "CreateGroup" and its kin."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from ledger.account.account import Account
-from ledger.account.assumptions import Reason
 from ledger.account.change import Change
 from ledger.account.deletion import delete
-from ledger.account.entities import (
-    Group,
-    Kind,
-    Membership,
-    attaching,
-    detaching,
-    putting,
-    removing,
-    without,
-)
-from ledger.iam.names import renamed
+from ledger.account.entities import Group, Kind
+from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
+from ledger.iam.limits import GROUPS, room_for_one_more
+from ledger.iam.names import new_name_too, renamed
 from ledger.iam.operations import Rank, evolves
-from ledger.iam.subjects import absent, create, created, evict, policy_in_use, the_group, the_user
+from ledger.iam.paging import paged
+from ledger.iam.present import group_named
+from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists
+from ledger.iam.subjects import absent, create, created, evict, the_group
+from ledger.iam.targets import a_group, arn, listed, new
+from ledger.iam.users import brief
+
+
+def shown(group: Group) -> dict[str, Any]:
+    return {
+        "Path": group.path,
+        "GroupName": group.name,
+        "GroupId": group.id,
+        "Arn": group.arn,
+        "CreateDate": group.create_date,
+    }
+
+
+@decides("iam:CreateGroup", on=new("group", "GroupName"))
+def decide_create_group(account: Account, call: Call, moment: Moment) -> Answer:
+    name, path = call["GroupName"], call.get("Path", "/")
+    if account.group_named(name) is not None:
+        raise EntityAlreadyExists(f"Group with name {name} already exists.")
+    room_for_one_more(account.groups, GROUPS, "GroupsPerAccount")
+    group = Group(
+        id=moment.unique_id("AGPA"),
+        name=name,
+        path=path,
+        arn=arn(account, f"group{path}{name}"),
+        create_date=moment.time,
+    )
+    return Answer({"Group": shown(group)})
 
 
 @evolves("iam:CreateGroup", rank=Rank.CREATE)
 def create_group(account: Account, change: Change) -> Account:
     group = Group(**created(account, change, Kind.GROUP, "Group"))
     return create(account, group, account.groups.get(group.id) or account.group_named(group.name))
+
+
+@decides("iam:GetGroup", on=a_group)
+def get_group(account: Account, call: Call, moment: Moment) -> Answer:
+    """The group, and its members a page at a time."""
+    group = group_named(account, call["GroupName"])
+    members = paged(call, "Users", account.members(group), lambda user: user.name.casefold(), brief)
+    return Answer({"Group": shown(group), **members})
+
+
+@decides("iam:ListGroups", on=listed("group"))
+def list_groups(account: Account, call: Call, moment: Moment) -> Answer:
+    prefix = call.get("PathPrefix", "/")
+    found = (group for group in account.groups.values() if group.path.startswith(prefix))
+    return Answer(paged(call, "Groups", found, lambda group: group.name.casefold(), shown))
+
+
+@decides("iam:UpdateGroup", on=a_group, also=new_name_too("iam:UpdateGroup", Kind.GROUP))
+def decide_update_group(account: Account, call: Call, moment: Moment) -> Answer:
+    group = group_named(account, call["GroupName"])
+    namesake = account.group_named(call.get("NewGroupName", group.name))
+    if namesake is not None and namesake.id != group.id:
+        raise EntityAlreadyExists(f"Group with name {call['NewGroupName']} already exists.")
+    return NOTHING
 
 
 @evolves("iam:UpdateGroup", rank=Rank.CHANGE)
@@ -40,61 +87,20 @@ def update_group(account: Account, change: Change) -> Account:
     return account.put(now).touch(*account.members(group))
 
 
+@decides("iam:DeleteGroup", on=a_group)
+def decide_delete_group(account: Account, call: Call, moment: Moment) -> Answer:
+    group = group_named(account, call["GroupName"])
+    if any(account.members(group)):
+        raise DeleteConflict("Cannot delete entity, must remove users from group first.")
+    if group.inline:
+        raise DeleteConflict("Cannot delete entity, must delete policies first.")
+    if group.attached:
+        raise DeleteConflict("Cannot delete entity, must detach all policies first.")
+    return NOTHING
+
+
 @evolves("iam:DeleteGroup", rank=Rank.DELETE)
 def delete_group(account: Account, change: Change) -> Account:
     name = change.request.needed("GroupName")
     group = account.group_named(name)
     return absent(account, f"group/{name}") if group is None else delete(account, group, change.position)
-
-
-@evolves("iam:AddUserToGroup", rank=Rank.GRANT)
-def add_user_to_group(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    account, group = the_group(account, change)
-    if group.id in user.memberships:
-        return account
-    membership = Membership(group.id, change.position)
-    return account.put(replace(user, memberships=user.memberships.set(group.id, membership)))
-
-
-@evolves("iam:RemoveUserFromGroup", rank=Rank.REVOKE)
-def remove_user_from_group(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    account, group = the_group(account, change)
-    if group.id not in user.memberships:
-        return absent(account, f"{user.arn} in {group.arn}")
-    return account.put(replace(user, memberships=without(user.memberships, group.id)))
-
-
-@evolves("iam:AttachGroupPolicy", rank=Rank.GRANT)
-def attach_group_policy(account: Account, change: Change) -> Account:
-    account, group = the_group(account, change)
-    arn = change.request.needed("PolicyArn")
-    return policy_in_use(account, arn).put(attaching(group, arn, change.position))
-
-
-@evolves("iam:DetachGroupPolicy", rank=Rank.REVOKE)
-def detach_group_policy(account: Account, change: Change) -> Account:
-    account, group = the_group(account, change)
-    arn = change.request.needed("PolicyArn")
-    if arn not in group.attached:
-        return absent(account, f"{arn} attached to {group.arn}")
-    return account.put(detaching(group, arn))
-
-
-@evolves("iam:PutGroupPolicy", rank=Rank.GRANT)
-def put_group_policy(account: Account, change: Change) -> Account:
-    account, group = the_group(account, change)
-    name, document = change.request.needed("PolicyName"), change.request.policy("PolicyDocument")
-    if document is None:
-        account = account.assume(Reason.UNKNOWN_TEXT, f"{name} of {group.arn}")
-    return account.put(putting(group, name, document, change.position))
-
-
-@evolves("iam:DeleteGroupPolicy", rank=Rank.REVOKE)
-def delete_group_policy(account: Account, change: Change) -> Account:
-    account, group = the_group(account, change)
-    name = change.request.needed("PolicyName")
-    if name not in group.inline:
-        return absent(account, f"{name} of {group.arn}")
-    return account.put(removing(group, name))

@@ -1,18 +1,46 @@
-"""New names and paths: the ARN changes with them, the unique id does not."""
+"""New names and paths: the ARN changes with them, the unique id does not.
+
+Source: IAM user guide, "Rename an IAM user" and "Rename an IAM group".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+from ledger.account.account import Account
 from ledger.account.assumptions import Reason
-from ledger.account.entities import Group, User, known
+from ledger.account.entities import Group, Kind, User, known
+from ledger.iam.deciding import Also, Call, Question
 
 Renamed = TypeVar("Renamed", User, Group)
 
 
 def renamed(entity: Renamed, name: str | None, path: str | None) -> Renamed:
     name, path = name or entity.name, path or entity.path
-    head = entity.arn.partition(f":{entity.kind.value}/")[0]
-    now = replace(entity, name=name, path=path, arn=f"{head}:{entity.kind.value}{path}{name}")
+    now = replace(entity, name=name, path=path, arn=_arn(entity, name, path))
     return known(now, Reason.UNTOLD_PATH) if path != entity.path else now
+
+
+def new_name_too(action: str, kind: Literal[Kind.USER, Kind.GROUP]) -> Also:
+    """Who gives something another name or path must be allowed to change it there, too."""
+    noun = "User" if kind is Kind.USER else "Group"
+
+    def questions(account: Account, call: Call) -> Iterable[Question]:
+        name, new_name, new_path = (
+            call.get(f"{noun}Name", ""),
+            call.get(f"New{noun}Name"),
+            call.get("NewPath"),
+        )
+        entity = account.user_named(name) if kind is Kind.USER else account.group_named(name)
+        if entity is None or (new_name is None and new_path is None):
+            return ()
+        return [(action, _arn(entity, new_name or entity.name, new_path or entity.path))]
+
+    return questions
+
+
+def _arn(entity: User | Group, name: str, path: str) -> str:
+    head = entity.arn.partition(f":{entity.kind.value}/")[0]
+    return f"{head}:{entity.kind.value}{path}{name}"

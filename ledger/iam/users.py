@@ -1,37 +1,35 @@
-"""Users: their names, policies, boundaries and tags."""
+"""Users: their names, boundaries and tags."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from immutables import Map
 
 from ledger.account.account import Account
-from ledger.account.assumptions import Reason
 from ledger.account.change import Change
 from ledger.account.deletion import delete
 from ledger.account.entities import (
     Boundary,
+    CredentialKind,
     Kind,
     User,
-    attaching,
     bounded_by,
-    detaching,
-    putting,
-    removing,
     tagging,
     untagging,
 )
+from ledger.iam.attaching import check_attachable
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
 from ledger.iam.limits import USERS, room_for_one_more
-from ledger.iam.names import renamed
+from ledger.iam.names import new_name_too, renamed
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import paged
 from ledger.iam.present import boundary_there, owner_named, user_named
 from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists
 from ledger.iam.subjects import absent, create, created, evict, policy_in_use, the_user
-from ledger.iam.tags import new_tags, shown_tags, tagging_too
+from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import a_user, arn, listed, new
 
 
@@ -106,6 +104,15 @@ def list_users(account: Account, call: Call, moment: Moment) -> Answer:
     return Answer(paged(call, "Users", found, lambda user: user.name.casefold(), brief))
 
 
+@decides("iam:UpdateUser", on=a_user, also=new_name_too("iam:UpdateUser", Kind.USER))
+def decide_update_user(account: Account, call: Call, moment: Moment) -> Answer:
+    user = user_named(account, call["UserName"])
+    namesake = account.user_named(call.get("NewUserName", user.name))
+    if namesake is not None and namesake.id != user.id:
+        raise EntityAlreadyExists(f"User with name {call['NewUserName']} already exists.")
+    return NOTHING
+
+
 @evolves("iam:UpdateUser", rank=Rank.CHANGE)
 def update_user(account: Account, change: Change) -> Account:
     account, user = the_user(account, change)
@@ -119,13 +126,25 @@ def update_user(account: Account, change: Change) -> Account:
 @decides("iam:DeleteUser", on=a_user)
 def decide_delete_user(account: Account, call: Call, moment: Moment) -> Answer:
     user = user_named(account, call["UserName"])
-    if user.inline:
-        raise DeleteConflict("Cannot delete entity, must delete policies first.")
-    if user.attached:
-        raise DeleteConflict("Cannot delete entity, must detach all policies first.")
-    if user.memberships or user.access_keys or user.mfa_devices or user.login_profile or user.credentials:
-        raise DeleteConflict("Cannot delete entity, must remove referenced objects first.")
+    for what, there in _in_the_way(user):
+        if there:
+            raise DeleteConflict(f"Cannot delete entity, must {what} first.")
     return NOTHING
+
+
+def _in_the_way(user: User) -> Iterable[tuple[str, object]]:
+    """What must go before the user can. AWS's words are on record, but not which come first."""
+    kinds = {credential.kind for credential in user.credentials.values()}
+    return (
+        ("delete policies", user.inline),
+        ("detach all policies", user.attached),
+        ("delete login profile", user.login_profile is not None),
+        ("delete access keys", user.access_keys),
+        ("delete certificates", CredentialKind.SIGNING_CERTIFICATE in kinds),
+        ("delete MFA device", user.mfa_devices),
+        ("remove users from group", user.memberships),
+        ("remove referenced objects", kinds),
+    )
 
 
 @evolves("iam:DeleteUser", rank=Rank.DELETE)
@@ -135,38 +154,11 @@ def delete_user(account: Account, change: Change) -> Account:
     return absent(account, f"user/{name}") if user is None else delete(account, user, change.position)
 
 
-@evolves("iam:AttachUserPolicy", rank=Rank.GRANT)
-def attach_user_policy(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    arn = change.request.needed("PolicyArn")
-    return policy_in_use(account, arn).put(attaching(user, arn, change.position))
-
-
-@evolves("iam:DetachUserPolicy", rank=Rank.REVOKE)
-def detach_user_policy(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    arn = change.request.needed("PolicyArn")
-    if arn not in user.attached:
-        return absent(account, f"{arn} attached to {user.arn}")
-    return account.put(detaching(user, arn))
-
-
-@evolves("iam:PutUserPolicy", rank=Rank.GRANT)
-def put_user_policy(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    name, document = change.request.needed("PolicyName"), change.request.policy("PolicyDocument")
-    if document is None:
-        account = account.assume(Reason.UNKNOWN_TEXT, f"{name} of {user.arn}")
-    return account.put(putting(user, name, document, change.position))
-
-
-@evolves("iam:DeleteUserPolicy", rank=Rank.REVOKE)
-def delete_user_policy(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    name = change.request.needed("PolicyName")
-    if name not in user.inline:
-        return absent(account, f"{name} of {user.arn}")
-    return account.put(removing(user, name))
+@decides("iam:PutUserPermissionsBoundary", on=a_user)
+def decide_put_user_permissions_boundary(account: Account, call: Call, moment: Moment) -> Answer:
+    user_named(account, call["UserName"])
+    check_attachable(User, boundary_there(account, call["PermissionsBoundary"], moment.time))
+    return NOTHING
 
 
 @evolves("iam:PutUserPermissionsBoundary", rank=Rank.GRANT)
@@ -176,12 +168,23 @@ def put_user_permissions_boundary(account: Account, change: Change) -> Account:
     return policy_in_use(account, arn).put(bounded_by(user, arn, change.position))
 
 
+@decides("iam:DeleteUserPermissionsBoundary", on=a_user)
+def decide_delete_user_permissions_boundary(account: Account, call: Call, moment: Moment) -> Answer:
+    """Where there is no boundary the call has nothing to do: the API reference names no error for that."""
+    user_named(account, call["UserName"])
+    return NOTHING
+
+
 @evolves("iam:DeleteUserPermissionsBoundary", rank=Rank.REVOKE)
 def delete_user_permissions_boundary(account: Account, change: Change) -> Account:
     account, user = the_user(account, change)
-    if user.boundary is None:
-        return absent(account, f"the permissions boundary of {user.arn}")
     return account.put(replace(user, boundary=None))
+
+
+@decides("iam:TagUser", on=a_user)
+def decide_tag_user(account: Account, call: Call, moment: Moment) -> Answer:
+    new_tags(User, user_named(account, call["UserName"]).tags, call)
+    return NOTHING
 
 
 @evolves("iam:TagUser", rank=Rank.CHANGE)
@@ -190,7 +193,18 @@ def tag_user(account: Account, change: Change) -> Account:
     return account.put(tagging(user, change.request.pairs("Tags"), change.position))
 
 
+@decides("iam:UntagUser", on=a_user)
+def decide_untag_user(account: Account, call: Call, moment: Moment) -> Answer:
+    user_named(account, call["UserName"])
+    return NOTHING
+
+
 @evolves("iam:UntagUser", rank=Rank.REVOKE)
 def untag_user(account: Account, change: Change) -> Account:
     account, user = the_user(account, change)
     return account.put(untagging(user, change.request.texts("TagKeys")))
+
+
+@decides("iam:ListUserTags", on=a_user)
+def list_user_tags(account: Account, call: Call, moment: Moment) -> Answer:
+    return Answer(listed_tags(call, user_named(account, call["UserName"]).tags))

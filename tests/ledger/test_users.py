@@ -151,7 +151,11 @@ def test_a_boundary_is_put_and_deleted() -> None:
     assert told.when(bound).user()["PermissionsBoundary"]["MadeBy"] == 2
     delete = call("DeleteUserPermissionsBoundary", {"userName": "alice"})
     assert "PermissionsBoundary" not in told.when(delete).user()
-    assert told.when(delete).reasons == [Reason.ABSENT]
+
+
+def test_deleting_a_boundary_is_no_proof_that_there_was_one() -> None:
+    delete = call("DeleteUserPermissionsBoundary", {"userName": "alice"})
+    assert given(create_user(), delete).reasons == []
 
 
 def test_tag_keys_of_users_are_one_ignoring_case() -> None:
