@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import orjson
 
-from api.aws.models import Service
+from api.aws.models import Operation, Service
 from api.aws.xml_text import escaped
 
 FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"  # where no service is known
 
 
 class WireError(Exception):
-    """The request itself is at fault: `code` as it stands on the wire, `status` of HTTP (4xx), a message to read."""
+    """The request itself is at fault: `code` as it stands on the wire, `status` of HTTP (4xx), a message to read, and
+    the operation as soon as it is known which one was meant.
+    """
 
-    def __init__(self, code: str, status: int, message: str) -> None:
+    def __init__(self, code: str, status: int, message: str, operation: Operation | None = None) -> None:
         super().__init__(code, status, message)
         self.code = code
         self.status = status
         self.message = message
+        self.operation = operation
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -6,13 +6,15 @@
     reply = answer(request.operation, {"User": {...}}, request_id)
     reply = refuse(service, "NoSuchEntity", 404, "The user with name x cannot be found.", request_id)
 
-Reading and validation raise WireError, whose code, status and message are what `refuse` takes. Reading and validation are
+Reading and validation raise WireError, whose code, status and message are what `refuse` takes; its `operation` tells what
+was attempted, where that much was understood. Reading and validation are
 two steps, for between them it is found out who calls and whether they may. Nothing here knows of accounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,10 +51,21 @@ def read(
         raise WireError("RequestEntityTooLarge", 413, f"A request has at most {BODY_SIZE_MAX} bytes.")
     if service.protocol == "json":
         operation = json11.operation_of(service, target)
-        return Request(operation, json11.parameters_of(operation, body))
+        with _known(operation):
+            return Request(operation, json11.parameters_of(operation, body))
     fields = query.fields_of(query_string, body)
     operation = query.operation_of(service, fields)
-    return Request(operation, query.parameters_of(operation, fields))
+    with _known(operation):
+        return Request(operation, query.parameters_of(operation, fields))
+
+
+@contextmanager
+def _known(operation: Operation) -> Iterator[None]:
+    try:
+        yield
+    except WireError as refusal:
+        refusal.operation = operation
+        raise
 
 
 def answer(operation: Operation, output: Mapping[str, Any], request_id: str) -> Reply:

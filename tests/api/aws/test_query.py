@@ -101,6 +101,13 @@ def test_which_operation_is_meant() -> None:
     refused(b"Action=GetUser&Version=2010-05-08", "InvalidAction", STS)
 
 
+def test_a_refusal_tells_the_operation_where_one_was_meant() -> None:
+    for body, meant in ((CREATE + b"&Tags=x", "CreateUser"), (b"Action=GetRobot&Version=2010-05-08", None)):
+        with pytest.raises(WireError) as caught:
+            wire.read(IAM, body=body)
+        assert (caught.value.operation.name if caught.value.operation else None) == meant
+
+
 def test_a_version_belongs_to_one_service() -> None:
     assert models.service_of_version("2010-05-08") is IAM
     assert models.service_of_version("2011-06-15") is STS

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from random import Random
 from typing import Any
 
 import pytest
+import re2
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from api.aws import models, validation
 from api.aws.models import Operation, Shape
@@ -141,6 +145,17 @@ def test_what_the_model_calls_sensitive_is_never_repeated() -> None:
     assert message == one("webIdentityToken", "Member must have length greater than or equal to 4")
 
 
+def test_a_list_is_not_repeated_if_anything_within_it_is_sensitive() -> None:
+    secret = Shape("Secret", "structure", {"Word": Shape("Word", "string", sensitive=True)})
+    plain = Shape("Plain", "structure", {"Word": Shape("Word", "string")})
+    for within, shown in ((secret, ""), (plain, "'[{Word=hush}]' ")):
+        words = Shape("Input", "structure", {"Words": Shape("Words", "list", item=within, least=2)})
+        operation = Operation(models.service("sts"), "Example", words, models.NO_MEMBERS, None)
+        with pytest.raises(WireError) as caught:
+            validation.check(operation, {"Words": [{"Word": "hush"}]})
+        assert caught.value.message.startswith(f"1 validation error detected: Value {shown}at 'words'")
+
+
 def test_what_is_required_must_be_there() -> None:
     assert said("iam:CreateUser") == (
         f"1 validation error detected: Value null at 'userName' {FAILED} Member must not be null"
@@ -209,9 +224,25 @@ def test_what_botocore_refuses_we_refuse(operation: OperationModel) -> None:
     return None
 
 
-def test_no_pattern_can_be_made_to_take_long() -> None:
+@cache
+def input_patterns() -> set[str]:
     inputs = [ours(operation).input for operation in every_operation(*models.SERVICES)]
-    patterns = {shape.pattern for shape in all_within(inputs) if shape.pattern is not None}
+    return {shape.pattern for shape in all_within(inputs) if shape.pattern is not None}
+
+
+@given(st.text(max_size=4) | st.text(st.characters(max_codepoint=127), max_size=2))
+@example("\x00")
+@example("a\n")
+@example("a\u2003b")
+def test_classes_of_characters_are_those_of_unicode(text: str) -> None:
+    classes = [pattern for pattern in input_patterns() if r"\p{" in pattern]
+    assert len(classes) == 2
+    for pattern in classes:
+        assert validation._unlike(pattern)(text) == (re2.fullmatch(pattern, text) is None)
+
+
+def test_no_pattern_can_be_made_to_take_long() -> None:
+    patterns = input_patterns()
     assert len(patterns) > 50
     size = 50_000
     seeds = (
