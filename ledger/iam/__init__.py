@@ -15,6 +15,7 @@ from ledger.iam import (
     policy_versions,
     providers,
     roles,
+    simulation,
     snapshots,
     users,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "policy_versions",
     "providers",
     "roles",
+    "simulation",
     "snapshots",
     "users",
 ]
