@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -36,13 +35,16 @@ def brief(version: PolicyVersion, default: str | None) -> dict[str, Any]:
     return told if version.create_date is None else told | {"CreateDate": version.create_date}
 
 
-def _all_of(policy: ManagedPolicy | Outline, at: int) -> tuple[str | None, Iterable[PolicyVersion]]:
-    """Which version is in force, and all that there are at that second."""
+def _all_of(policy: ManagedPolicy | Outline) -> tuple[str | None, list[PolicyVersion]]:
+    """Which version is in force, and all that there are."""
     if isinstance(policy, ManagedPolicy):
-        return None if policy.default is None else policy.default.version_id, policy.versions.values()
+        return None if policy.default is None else policy.default.version_id, list(policy.versions.values())
     latest = version_number(policy.version_id)
-    there = [it for it in versions(policy.arn) if version_number(it.version_id) <= latest]
-    return policy.version_id, there[-VERSIONS_PER_POLICY:]
+    return policy.version_id, [it for it in versions(policy.arn) if version_number(it.version_id) <= latest]
+
+
+def _number(version: PolicyVersion) -> int:
+    return version_number(version.version_id)
 
 
 def _no_such_version(call: Call) -> NoSuchEntity:
@@ -110,7 +112,7 @@ def create_policy_version(account: Account, change: Change) -> Account:
 def get_policy_version(account: Account, call: Call, moment: Moment) -> Answer:
     check_policy_arn(call["PolicyArn"])
     try:
-        default, there = _all_of(found_in(account, call["PolicyArn"], moment.time), moment.time)
+        default, there = _all_of(found_in(account, call["PolicyArn"], moment.time))
     except NoSuchEntity:
         raise _no_such_version(call) from None
     for version in there:
@@ -122,14 +124,14 @@ def get_policy_version(account: Account, call: Call, moment: Moment) -> Answer:
 
 @decides("iam:ListPolicyVersions", on=a_policy)
 def list_policy_versions(account: Account, call: Call, moment: Moment) -> Answer:
-    """The newest first."""
-    default, there = _all_of(found_in(account, call["PolicyArn"], moment.time), moment.time)
+    """The newest first; of AWS's policies no more than a policy can have, though older ones can be got."""
+    default, there = _all_of(found_in(account, call["PolicyArn"], moment.time))
     return Answer(
         paged(
             call,
             "Versions",
-            there,
-            lambda version: f"{NUMBER_MAX - version_number(version.version_id):013}",
+            sorted(there, key=_number)[-VERSIONS_PER_POLICY:],
+            lambda version: f"{NUMBER_MAX - _number(version):013}",
             lambda version: brief(version, default),
         )
     )

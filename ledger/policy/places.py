@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}:]', re.DOTALL)
+TEXTS_KEPT_MAX = 64  # a simulation points into the same few again and again
 DEPTH_OF_STATEMENTS = (1, 2)  # a statement alone, or in a list
 
 
@@ -26,6 +28,7 @@ class Span:
     end: Place
 
 
+@lru_cache(maxsize=TEXTS_KEPT_MAX)
 def statement_spans(text: str) -> tuple[Span, ...]:
     """Of each statement of a policy that is JSON already, in order."""
     spans: list[Span] = []

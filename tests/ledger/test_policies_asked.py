@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from ledger.account.managed_policies import versions
 from ledger.iam.refusals import (
     AccessDenied,
     DeleteConflict,
@@ -229,6 +230,17 @@ def test_a_version_of_aws_is_got_with_its_text() -> None:
     assert json.loads(unquote(got["Document"]))["Statement"][0]["Action"] == "*"
     with refused(NoSuchEntity, f"Policy {arn} version v9 does not exist or is not attachable."):
         iam("GetPolicyVersion", PolicyArn=arn, VersionId="v9")
+
+
+def test_of_aws_the_latest_versions_are_listed_and_older_ones_got() -> None:
+    iam = Asked()
+    listed = [it["VersionId"] for it in iam("ListPolicyVersions", PolicyArn=READ_ONLY)["Versions"]]
+    assert len(listed) == 5
+    assert listed == sorted(listed, key=lambda it: int(it[1:]), reverse=True)
+    assert listed[0] == iam("GetPolicy", PolicyArn=READ_ONLY)["Policy"]["DefaultVersionId"]
+    older = next(it for it in versions(READ_ONLY) if it.version_id not in listed)
+    got = iam("GetPolicyVersion", PolicyArn=READ_ONLY, VersionId=older.version_id)["PolicyVersion"]
+    assert got["IsDefaultVersion"] is False
 
 
 @pytest.mark.parametrize("operation", ["GetPolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion"])

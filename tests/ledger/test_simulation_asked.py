@@ -4,14 +4,20 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ledger.account.entities import Kind
+from ledger.authorization import authorize
 from ledger.iam.refusals import InvalidInput, NoSuchEntity
 from ledger.policy.places import Place, Span, statement_spans
+from ledger.policy.request import caller_of
 from tests.ledger.asking import Asked, refused
 from tests.ledger.told import (
     ACCOUNT,
     ALLOW_TEXT,
     DENY_TEXT,
+    NOON,
     OWN,
     READ_ONLY,
     call,
@@ -67,6 +73,28 @@ def test_a_statement_stands_where_aws_says_that_it_stands() -> None:
 def test_each_statement_of_a_list_has_its_place_whatever_stands_within() -> None:
     text = '{\n "Id":"Statement: [{",\n "Statement":[{"Condition":{"Bool":{}}},\n  {}\n ]}'
     assert statement_spans(text) == (Span(Place(3, 16), Place(3, 40)), Span(Place(4, 4), Place(4, 5)))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+STATEMENTS = st.dictionaries(st.sampled_from(("Sid", "Statement", "Action")) | st.text(), VALUES, max_size=4)
+
+
+@given(st.lists(STATEMENTS, max_size=4), st.sampled_from((None, 0, 2)), VALUES)
+def test_what_stands_in_a_place_is_the_statement(
+    statements: list[dict[str, Any]], indent: int | None, other: Any
+) -> None:
+    text = json.dumps({"Id": other, "Statement": statements, "Other": other}, indent=indent)
+    lines = text.split("\n")
+
+    def offset(place: Place) -> int:
+        return sum(len(line) + 1 for line in lines[: place.line - 1]) + place.column - 1
+
+    found = [text[offset(span.start) - 1 : offset(span.end)] for span in statement_spans(text)]
+    assert [json.loads(one) for one in found] == statements
 
 
 # ---- SimulateCustomPolicy
@@ -328,6 +356,20 @@ def test_a_user_acts_with_its_own_and_its_groups_policies() -> None:
     group = f"arn:aws:iam::{ACCOUNT}:group/devs"
     assert sources(principal(iam, arn=group)) == ["group_devs_ours", "own", "ReadOnlyAccess"]
     assert sources(principal(iam, PolicyInputList=[DENY_TEXT])) == ["PolicyInputList.1"]
+
+
+@pytest.mark.parametrize("resource", [f"{BUCKET}/a", f"{BUCKET}/closed/a", "*"])
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "ec2:StopInstances", "iam:CreateUser"])
+def test_a_simulation_says_what_a_real_call_is_told(action: str, resource: str) -> None:
+    iam = member(
+        inline("mine", policy({}, {"Effect": "Deny", "Resource": f"{BUCKET}/closed/*"})),
+        inline("ours", policy({"Effect": "Deny", "Action": "iam:*"}), "Group", "devs"),
+        call("PutUserPermissionsBoundary", {"userName": "alice", "permissionsBoundary": OWN}),
+    )
+    real = authorize(
+        iam.account, caller_of(ALICE), (Kind.USER, ALICE), action, resource, {}, iam.position + 1, at=NOON
+    )
+    assert principal(iam, action, ResourceArns=[resource])["EvalDecision"] == real.verdict
 
 
 def test_a_role_acts_with_its_policies() -> None:
