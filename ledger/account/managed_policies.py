@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import lzma
 import re
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
@@ -41,6 +42,42 @@ def managed_policy(arn: str, at: int) -> PolicyVersion | None:
 def versions(arn: str) -> tuple[PolicyVersion, ...]:
     """All known versions, the oldest first. `create_date` is None where the data has none that can be true."""
     return tuple(version for _, version in _timeline(arn))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One of AWS's policies without its text: the version in force, when the policy was made and last changed."""
+
+    arn: str
+    version_id: str
+    create_date: int | None
+    update_date: int | None
+
+    @property
+    def name(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def path(self) -> str:
+        return self.arn.removeprefix(PREFIX.removesuffix("/")).removesuffix(self.name)
+
+
+def outline(arn: str, at: int) -> Outline | None:
+    """The policy as it was at that second, from an index that is quick for all of them."""
+    told = [it for it in _outlines().get(arn, ()) if it[0] <= at]
+    if not told:
+        return None
+    dates = [date for _, _, date in told if date is not None]
+    return Outline(arn, told[-1][1], dates[0] if dates else None, dates[-1] if dates else None)
+
+
+@cache
+def _outlines() -> dict[str, tuple[tuple[int, str, int | None], ...]]:
+    """Of each policy the versions, by number: from when, which, and its date. A third of a second to make."""
+    return {
+        arn: tuple((began, it.version_id, it.create_date) for began, it in _timeline.__wrapped__(arn))
+        for arn in policy_arns()
+    }
 
 
 def doubtful(arn: str, at: int) -> bool:

@@ -1,25 +1,13 @@
-"""The IAM operations, a file a noun. To import this package is to fill the table of operations."""
+"""The IAM operations, a file a noun. To import this package is to fill the tables: what operations do, and what decides."""
 
-from ledger.iam import (
-    access_keys,
-    account_settings,
-    group_policies,
-    groups,
-    instance_profiles,
-    login_profiles,
-    memberships,
-    mfa,
-    other_credentials,
-    policies,
-    providers,
-    roles,
-    root,
-    snapshots,
-    user_policies,
-    users,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from ledger.iam.operations import OPERATIONS, OUT_OF_SCOPE, Operation, Rank, evolve
 from ledger.iam.sessions import SESSION_ACTIONS
+
+for _room in iter_modules(__path__):
+    import_module(f"{__name__}.{_room.name}")
 
 FOLDED_ACTIONS = frozenset(OPERATIONS)
 """What the fold wants to see; no other record changes an account."""
@@ -31,21 +19,5 @@ __all__ = [
     "SESSION_ACTIONS",
     "Operation",
     "Rank",
-    "access_keys",
-    "account_settings",
     "evolve",
-    "group_policies",
-    "groups",
-    "instance_profiles",
-    "login_profiles",
-    "memberships",
-    "mfa",
-    "other_credentials",
-    "policies",
-    "providers",
-    "roles",
-    "root",
-    "snapshots",
-    "user_policies",
-    "users",
 ]

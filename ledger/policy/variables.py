@@ -56,6 +56,12 @@ def keys_of(template: Template) -> frozenset[str]:
     return frozenset(part.key for part in template if isinstance(part, Variable))
 
 
+def keys_spelt(text: str) -> tuple[str, ...]:
+    """The condition keys of the variables in a text, as they are written there."""
+    said = (found[1] for found in _VARIABLE.finditer(text) if found[1] not in _ITSELF)
+    return tuple(spoken[1] for it in said if (spoken := _SPOKEN.fullmatch(it)))
+
+
 def fill(template: Template, values: Values) -> Sequence[Part] | None:
     """The template with the values of a request; None where one that has no default is not a single value."""
     parts: list[Part] = []
