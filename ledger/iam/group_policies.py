@@ -6,9 +6,9 @@ from ledger.account.account import Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change
 from ledger.account.entities import attaching, detaching, putting, removing
+from ledger.iam import inlining
 from ledger.iam.attaching import attach, attached, detach, policy_arn_of
 from ledger.iam.deciding import Answer, Call, Moment, decides
-from ledger.iam.inlining import delete, get, names, put
 from ledger.iam.limits import ATTACHED_PER_GROUP, GROUP_POLICY_SIZE
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.present import group_named
@@ -52,7 +52,7 @@ def list_attached_group_policies(account: Account, call: Call, moment: Moment) -
 
 @decides("iam:PutGroupPolicy", on=a_group)
 def decide_put_group_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    return put(group_named(account, call["GroupName"]), call, GROUP_POLICY_SIZE)
+    return inlining.put(group_named(account, call["GroupName"]), call, GROUP_POLICY_SIZE)
 
 
 @evolves("iam:PutGroupPolicy", rank=Rank.GRANT)
@@ -66,17 +66,17 @@ def put_group_policy(account: Account, change: Change) -> Account:
 
 @decides("iam:GetGroupPolicy", on=a_group)
 def get_group_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    return get(group_named(account, call["GroupName"]), call)
+    return inlining.get(group_named(account, call["GroupName"]), call)
 
 
 @decides("iam:ListGroupPolicies", on=a_group)
 def list_group_policies(account: Account, call: Call, moment: Moment) -> Answer:
-    return names(group_named(account, call["GroupName"]), call)
+    return inlining.names(group_named(account, call["GroupName"]), call)
 
 
 @decides("iam:DeleteGroupPolicy", on=a_group)
 def decide_delete_group_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    return delete(group_named(account, call["GroupName"]), call)
+    return inlining.delete(group_named(account, call["GroupName"]), call)
 
 
 @evolves("iam:DeleteGroupPolicy", rank=Rank.REVOKE)

@@ -6,9 +6,9 @@ from ledger.account.account import Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change
 from ledger.account.entities import attaching, detaching, putting, removing
+from ledger.iam import inlining
 from ledger.iam.attaching import attach, attached, detach, policy_arn_of
 from ledger.iam.deciding import Answer, Call, Moment, decides
-from ledger.iam.inlining import delete, get, names, put
 from ledger.iam.limits import ATTACHED_PER_USER, USER_POLICY_SIZE
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.present import user_named
@@ -52,7 +52,7 @@ def list_attached_user_policies(account: Account, call: Call, moment: Moment) ->
 
 @decides("iam:PutUserPolicy", on=a_user)
 def decide_put_user_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    return put(user_named(account, call["UserName"]), call, USER_POLICY_SIZE)
+    return inlining.put(user_named(account, call["UserName"]), call, USER_POLICY_SIZE)
 
 
 @evolves("iam:PutUserPolicy", rank=Rank.GRANT)
@@ -66,17 +66,17 @@ def put_user_policy(account: Account, change: Change) -> Account:
 
 @decides("iam:GetUserPolicy", on=a_user)
 def get_user_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    return get(user_named(account, call["UserName"]), call)
+    return inlining.get(user_named(account, call["UserName"]), call)
 
 
 @decides("iam:ListUserPolicies", on=a_user)
 def list_user_policies(account: Account, call: Call, moment: Moment) -> Answer:
-    return names(user_named(account, call["UserName"]), call)
+    return inlining.names(user_named(account, call["UserName"]), call)
 
 
 @decides("iam:DeleteUserPolicy", on=a_user)
 def decide_delete_user_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    return delete(user_named(account, call["UserName"]), call)
+    return inlining.delete(user_named(account, call["UserName"]), call)
 
 
 @evolves("iam:DeleteUserPolicy", rank=Rank.REVOKE)
