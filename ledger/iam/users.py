@@ -46,6 +46,18 @@ def shown(user: User) -> dict[str, Any]:
     return told
 
 
+def shown_root(account: Account) -> dict[str, Any]:
+    """Root as GetUser answers root; the name is the account's alias, where it has one."""
+    alias, profile = account.settings.alias, account.settings.login_profile
+    return {
+        "Path": "/",
+        "UserName": "root" if alias is None else alias.name,
+        "UserId": account.id,
+        "Arn": arn(account, "root"),
+        "CreateDate": 0 if profile is None or profile.create_date is None else profile.create_date,
+    }
+
+
 def brief(user: User) -> dict[str, Any]:
     return {
         "Path": user.path,
@@ -94,7 +106,7 @@ def get_user(account: Account, call: Call, moment: Moment) -> Answer:
     owner = owner_named(account, call)
     if isinstance(owner, User):
         return Answer({"User": shown(owner)})
-    return Answer({"User": {"UserId": account.id, "Arn": arn(account, "root")}})
+    return Answer({"User": shown_root(account)})
 
 
 @decides("iam:ListUsers", on=listed("user"))
