@@ -72,8 +72,8 @@ def test_who_names_nobody_is_told_of_themselves() -> None:
     alice = iam("GetUser", UserName="alice")["User"]
     herself = Bearer(replace(caller_of(alice["Arn"]), unique_id=alice["UserId"]))
     assert iam("GetUser", by=herself)["User"] == alice
-    root = {"UserId": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root"}
-    assert iam("GetUser")["User"] == root
+    root = iam("GetUser")["User"]
+    assert (root["UserId"], root["Arn"]) == (ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root")
     session = Bearer(caller_of(f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/once"))
     with refused(ValidationError, "Must specify userName when calling with non-User credentials"):
         iam("GetUser", by=session)

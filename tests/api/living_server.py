@@ -1,0 +1,98 @@
+"""A ledger with an authority behind a real HTTP server, and accounts in it for whoever asks."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import boto3
+import uvicorn
+from botocore.config import Config
+
+from api.app import make_app, with_door
+from api.aws.door import Door
+from ledger.authority.authority import Authority, Request
+from ledger.authority.beginning import begin
+from ledger.authority.recording import Surroundings
+from ledger.iam.deciding import Bearer
+from ledger.log import Log, open_engine
+from ledger.policy.request import caller_of
+from ledger.vault.keys import Keyring, new_key
+from ledger.vault.passwords import hash_password
+from ledger.vault.store import Vault
+from projections.investigation import Investigation
+
+HERE = Surroundings("127.0.0.1", "test", "00000000-0000-4000-8000-000000000000")
+PASSWORD = "correct horse battery staple"
+HASH = hash_password(PASSWORD)
+TOKEN = "a-token-for-the-tests"
+
+
+@dataclass(frozen=True)
+class Account:
+    """`client("iam")` acts as root, until it is given another's credentials."""
+
+    server: "LivingServer"
+    id: str
+    key: dict[str, str]
+
+    def client(self, service: str, credentials: dict[str, str] | None = None, **config: Any) -> Any:
+        key = credentials or self.key
+        return boto3.client(
+            service,
+            endpoint_url=self.server.url,
+            region_name="us-east-1",
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+            aws_session_token=key.get("SessionToken"),
+            config=Config(retries={"max_attempts": 0}, **config),
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        return [entry.document for entry in self.server.log.read(self.id)]
+
+
+class LivingServer:
+    def __init__(self, database_url: str) -> None:
+        self.log = Log(open_engine(database_url, create=True))
+        self.vault = Vault(self.log.engine, Keyring(new_key()))
+        self.authority = Authority(Log(self.log.engine), self.vault)
+        self.investigation = Investigation(Log(self.log.engine))
+        app = with_door(make_app(self.investigation, token=TOKEN), Door(self.authority))
+        self._ear = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
+        )
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._ear]}, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        self._numbers = count(100_000_000_001)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self.authority.close()
+        self.log.engine.dispose()
+
+    def new_account(self) -> Account:
+        number = str(next(self._numbers))
+        begin(self.authority.turns, number, email="root@example.com", password_hash=HASH, around=HERE)
+        root = Bearer(caller_of(f"arn:aws:iam::{number}:root"))
+        told = self.authority.call(Request(number, "iam:CreateAccessKey", {}, HERE, None, by=root))
+        assert told.refusal is None
+        return Account(self, number, told.output["AccessKey"])
+
+
+@contextmanager
+def living_server(database_url: str) -> Iterator[LivingServer]:
+    server = LivingServer(database_url)
+    try:
+        yield server
+    finally:
+        server.close()
