@@ -10,7 +10,9 @@ from ledger.iam import (
     other_credentials,
     policies,
     providers,
+    role_policies,
     roles,
+    service_linked_roles,
     snapshots,
     users,
 )
@@ -37,7 +39,9 @@ __all__ = [
     "other_credentials",
     "policies",
     "providers",
+    "role_policies",
     "roles",
+    "service_linked_roles",
     "snapshots",
     "users",
 ]
