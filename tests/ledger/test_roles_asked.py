@@ -237,6 +237,28 @@ def test_description_and_duration_change_each_alone() -> None:
         iam("UpdateRole", RoleName="nobody", Description="x")
 
 
+def test_sign_in_has_a_duration_of_its_own_until_that_is_reset() -> None:
+    iam = with_role(MaxSigninSessionDuration=7200)
+    iam("UpdateRole", RoleName="deploy", Description="ships")
+    assert iam("GetRole", RoleName="deploy")["Role"]["MaxSigninSessionDuration"] == 7200
+    iam("UpdateRole", RoleName="deploy", MaxSigninSessionDuration=3600)
+    assert iam("ListRoles")["Roles"][0]["MaxSigninSessionDuration"] == 3600
+    with refused(
+        ValidationError,
+        "Must not specify MaxSigninSessionDuration when ResetMaxSigninSessionDuration is true",
+    ):
+        iam(
+            "UpdateRole",
+            RoleName="deploy",
+            MaxSigninSessionDuration=3600,
+            ResetMaxSigninSessionDuration=True,
+        )
+    iam("UpdateRole", RoleName="deploy", ResetMaxSigninSessionDuration=True)
+    role = iam("GetRole", RoleName="deploy")["Role"]
+    assert "MaxSigninSessionDuration" not in role
+    assert role["MaxSessionDuration"] == 3600
+
+
 def test_a_new_description_is_answered_with_the_role() -> None:
     iam = with_role()
     told = iam("UpdateRoleDescription", RoleName="deploy", Description="ships")["Role"]

@@ -106,6 +106,7 @@ def test_every_policy_of_a_linked_service_is_one_of_aws() -> None:
     [
         ("DeleteRole", {}),
         ("UpdateRole", {"MaxSessionDuration": 7200}),
+        ("UpdateRole", {"MaxSigninSessionDuration": 7200}),
         ("UpdateAssumeRolePolicy", {"PolicyDocument": TRUST_TEXT}),
         ("AttachRolePolicy", {"PolicyArn": READ_ONLY}),
         (
