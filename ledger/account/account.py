@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Self
@@ -30,6 +30,7 @@ from ledger.account.entities import (
     VirtualMFADevice,
     without,
 )
+from ledger.account.trusted import naming, trusted_arns
 
 MADE_ID = "assumed:"
 PLACES: Mapping[Kind, str] = {
@@ -175,6 +176,16 @@ class Account:
         if before is None:
             return self
         return self._reindexed((kind, entity_id), before, None, {PLACES[kind]: shelf.delete(entity_id)})
+
+    def naming_in_trusts(self, arn: str, now: str) -> Self:
+        """With `now` for this ARN of a user or role in each trust policy that names it."""
+        account = self
+        for kind, role_id in self._referring_to(arn):
+            role = self.roles[role_id] if kind is Kind.ROLE else None
+            if role is not None and role.trust is not None:
+                trust = replace(role.trust, document=naming(role.trust.document, arn, now))
+                account = account.put(replace(role, trust=trust))
+        return account
 
     def touch(self, *entities: Entity) -> Self:
         """Note that what is shown of these has changed, though they themselves have not."""
@@ -334,7 +345,7 @@ def _links(entity: Entity | None) -> frozenset[str]:
             return frozenset((*entity.attached, *entity.memberships, *bound))
         case Role():
             bound = () if entity.boundary is None else (entity.boundary.policy_arn,)
-            return frozenset((*entity.attached, *bound))
+            return frozenset((*entity.attached, *bound, *trusted_arns(entity.trust)))
         case Group():
             return frozenset(entity.attached)
         case InstanceProfile():

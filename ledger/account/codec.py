@@ -84,6 +84,7 @@ def to_document(entity: Entity) -> Json:
                 Tags=_tags(entity.tags),
                 Description=entity.description,
                 MaxSessionDuration=entity.max_session_duration,
+                MaxSigninSessionDuration=entity.max_signin_session_duration,
             )
         case ManagedPolicy():
             return _told(
@@ -185,6 +186,7 @@ def from_document(kind: Kind, document: Read) -> Entity:
                 tags=_read_tags(document, str.casefold),
                 description=document.get("Description"),
                 max_session_duration=document.get("MaxSessionDuration"),
+                max_signin_session_duration=document.get("MaxSigninSessionDuration"),
             )
         case Kind.POLICY:
             return ManagedPolicy(

@@ -30,7 +30,7 @@ def delete(account: Account, entity: Entity, deleted_by: int | None) -> Account:
 
     AWS deletes nothing that something still hangs on, so where something does, the log has a hole: that is noted.
     """
-    freed, cascaded = _cut_loose(account, entity)
+    freed, cascaded = _cut_loose(_unnamed(account, entity), entity)
     if cascaded:
         freed = freed.assume(Reason.CASCADE, arn_of(entity))
     return _bury(freed.drop(entity.kind, entity.id), entity, deleted_by)
@@ -38,7 +38,7 @@ def delete(account: Account, entity: Entity, deleted_by: int | None) -> Account:
 
 def remove(account: Account, entity: Entity, deleted_by: int | None) -> Account:
     """The same, where it is known that the entity is gone, whatever hung on it."""
-    freed, _ = _cut_loose(account, entity)
+    freed, _ = _cut_loose(_unnamed(account, entity), entity)
     return _bury(freed.drop(entity.kind, entity.id), entity, deleted_by)
 
 
@@ -71,6 +71,13 @@ def renumber(account: Account, entity: Renumbered, unique_id: str) -> Account:
 
 def arn_of(entity: Entity) -> str:
     return entity.arn if isinstance(entity, Named) else entity.id
+
+
+def _unnamed(account: Account, entity: Entity) -> Account:
+    """Trust policies that named the user or role show its unique id from now on, so a namesake is not trusted."""
+    if isinstance(entity, User | Role) and not entity.id.startswith(MADE_ID):
+        return account.naming_in_trusts(entity.arn, entity.id)
+    return account
 
 
 def _cut_loose(account: Account, entity: Entity) -> tuple[Account, bool]:

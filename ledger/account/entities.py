@@ -244,6 +244,7 @@ class Role(Named):
     tags: Map[str, Tag] = EMPTY
     description: str | None = None
     max_session_duration: int | None = None
+    max_signin_session_duration: int | None = None  # None: not set, which is no default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

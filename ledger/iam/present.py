@@ -8,7 +8,8 @@ from ledger.account.account import Account
 from ledger.account.entities import Group, InstanceProfile, Owner, Role, User
 from ledger.account.managed_policies import managed_policy
 from ledger.iam.deciding import Call, calling_user
-from ledger.iam.refusals import InvalidInput, NoSuchEntity, ValidationError
+from ledger.iam.refusals import InvalidInput, NoSuchEntity, UnmodifiableEntity, ValidationError
+from ledger.policy.request import SERVICE_LINKED_PATH
 
 _POLICY_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):[\w+=,.@/-]+", re.ASCII)
 
@@ -31,6 +32,16 @@ def role_named(account: Account, name: str) -> Role:
     found = account.role_named(name)
     if found is None:
         raise NoSuchEntity(f"The role with name {name} cannot be found.")
+    return found
+
+
+def modifiable_role(account: Account, name: str) -> Role:
+    """The role, where its owner may change it: a service-linked role is changed by its service alone."""
+    found = role_named(account, name)
+    if found.path.startswith(SERVICE_LINKED_PATH):
+        raise UnmodifiableEntity(
+            f"Cannot perform the operation on the protected role '{found.name}' - this role is only modifiable by AWS"
+        )
     return found
 
 

@@ -156,6 +156,7 @@ def _role(there: Role | None, told: Role) -> Role:
         tags=_kept(there.tags, told.tags),
         description=told.description or there.description,  # older outputs tell neither of these two
         max_session_duration=told.max_session_duration or there.max_session_duration,
+        max_signin_session_duration=told.max_signin_session_duration or there.max_signin_session_duration,
     )
 
 

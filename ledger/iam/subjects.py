@@ -172,6 +172,9 @@ def _seen_early(there: Created, entity: Created) -> Created:
                 "tags": there.tags or entity.tags,
                 "description": entity.description,
                 "max_session_duration": there.max_session_duration or entity.max_session_duration,
+                "max_signin_session_duration": (
+                    there.max_signin_session_duration or entity.max_signin_session_duration
+                ),
             }
         case (ManagedPolicy(), ManagedPolicy()):
             whence |= {

@@ -132,7 +132,7 @@ def update_user(account: Account, change: Change) -> Account:
     namesake = account.user_named(now.name)
     if namesake is not None and namesake.id != user.id:
         account = evict(account, namesake)
-    return account.put(now)
+    return account.naming_in_trusts(user.arn, now.arn).put(now)
 
 
 @decides("iam:DeleteUser", on=a_user)

@@ -270,6 +270,7 @@ def _role(place: _Place, made_by: int) -> Role:
         tags=_tags(place, made_by),
         description=place.optional("Description"),
         max_session_duration=place.number("MaxSessionDuration"),
+        max_signin_session_duration=place.number("MaxSigninSessionDuration"),
     )
 
 

@@ -158,6 +158,7 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         tags=tags(str.casefold),
         description=maybe | st.text(max_size=5),
         max_session_duration=maybe | st.integers(0, 50_000),
+        max_signin_session_duration=maybe | st.integers(0, 8_000_000),
     ),
     built(
         ManagedPolicy,

@@ -10,6 +10,7 @@ from tests.ledger.told import (
     ALLOW,
     ALLOW_TEXT,
     DENY_TEXT,
+    NOON,
     OWN,
     READ_ONLY,
     TRUST_TEXT,
@@ -17,7 +18,10 @@ from tests.ledger.told import (
     create_policy,
     create_profile,
     create_role,
+    folded,
     given,
+    imported,
+    steps,
 )
 
 attach = call("AttachRolePolicy", {"roleName": "deploy", "policyArn": READ_ONLY})
@@ -93,7 +97,13 @@ def test_a_boundary_is_put_and_deleted() -> None:
     assert told.role()["PermissionsBoundary"]["MadeBy"] == 2
     unbound = call("DeleteRolePermissionsBoundary", {"roleName": "deploy"})
     assert "PermissionsBoundary" not in told.when(unbound).role()
-    assert told.when(unbound).reasons == [Reason.ABSENT]
+    assert told.when(unbound).reasons == []  # this ledger takes it, and it does nothing
+
+
+def test_an_imported_record_that_deletes_no_boundary_shows_a_hole() -> None:
+    unbound = call("DeleteRolePermissionsBoundary", {"roleName": "deploy"}, at=NOON + 1)
+    latest = steps(imported([create_role(), unbound]))[-1].account
+    assert [it.reason for it in latest.noted] == [Reason.ABSENT]
 
 
 def test_description_and_duration_are_updated() -> None:
@@ -121,12 +131,23 @@ def test_a_deleted_role_leaves_its_instance_profile_empty() -> None:
     assert given(delete).reasons == [Reason.ABSENT]
 
 
-def test_a_service_linked_role_has_rights_that_no_record_shows() -> None:
-    role = given(service_linked).role("AWSServiceRoleForAutoScaling")
+def test_an_imported_service_linked_role_has_rights_that_no_record_shows() -> None:
+    account = folded(imported([service_linked]))
+    found = account.role_named("AWSServiceRoleForAutoScaling")
+    assert found is not None
+    role = account.document(found)
     assert role["Path"] == "/aws-service-role/autoscaling.amazonaws.com/"
     assert role["CreateDate"] == "2026-02-22T16:11:47Z"
     assert role["AssumeRolePolicyDocument"] == orjson.loads(TRUST_TEXT)
     assert role["Assumed"] == [Reason.UNSEEN_GRANTS]
+    assert role["AttachedManagedPolicies"] == []
+
+
+def test_a_service_linked_role_of_this_ledger_has_the_policy_that_aws_would_give_it() -> None:
+    role = given(service_linked).role("AWSServiceRoleForAutoScaling")
+    assert "Assumed" not in role
+    assert [it["PolicyName"] for it in role["AttachedManagedPolicies"]] == ["AutoScalingServiceRolePolicy"]
+    assert role["AttachedManagedPolicies"][0]["MadeBy"] == 0
 
 
 def test_a_role_acquired_from_a_template_is_a_role() -> None:
@@ -136,11 +157,14 @@ def test_a_role_acquired_from_a_template_is_a_role() -> None:
     assert given(acquired).role("AWSServiceRoleForAutoScaling")["RoleId"] == "AROA2TOHFHNG77URCH2HX"
 
 
-def test_a_service_linked_role_is_deleted_some_time_after_the_request() -> None:
-    ask = call(
-        "DeleteServiceLinkedRole", {"roleName": "AWSServiceRoleForAutoScaling"}, {"deletionTaskId": "t"}
+def test_aws_deletes_a_service_linked_role_some_time_after_the_request() -> None:
+    name = {"roleName": "AWSServiceRoleForAutoScaling"}
+    ask, again = (
+        call("DeleteServiceLinkedRole", name, {"deletionTaskId": "t"}, at=NOON + it) for it in (1, 2)
     )
-    told = given(service_linked, ask)
-    assert told.account.role_named("AWSServiceRoleForAutoScaling") is None
-    assert told.reasons == [Reason.LATER]
-    assert told.when(ask).reasons == [Reason.ABSENT]
+    walked = steps(imported([service_linked, ask, again]))
+    assert walked[1].account.role_named("AWSServiceRoleForAutoScaling") is None
+    assert [[it.reason for it in step.account.noted] for step in walked[1:]] == [
+        [Reason.LATER],
+        [Reason.ABSENT],
+    ]
