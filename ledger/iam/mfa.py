@@ -81,11 +81,11 @@ def decide_create_virtual_mfa_device(account: Account, call: Call, moment: Momen
             " characters and/or / characters."
         )
     serial_number = arn(account, f"mfa{path}{name}")
-    tags = new_tags(VirtualMFADevice, Map(), call)
     if serial_number in account.mfa_devices or account.device_owner(serial_number) is not None:
         raise EntityAlreadyExists("MFA device already exists.")
     devices = (*account.mfa_devices, *(device.serial_number for _, device in _assigned(account)))
     room_for_one_more(devices, USERS, "VirtualMFADevicesPerAccount")
+    tags = new_tags(VirtualMFADevice, Map(), call)
     seed = base64.b32encode(moment.fresh(SEED_BYTES)).decode()
     device: dict[str, Any] = {
         "SerialNumber": serial_number,
@@ -102,7 +102,9 @@ def _qr_code(account: Account, name: str, seed: str) -> bytes:
     alias = account.settings.alias
     label = f"{name}@{account.id if alias is None else alias.name}"
     image = BytesIO()
-    segno.make(f"otpauth://totp/{quote(label)}?secret={seed}", micro=False).save(image, kind="png", scale=4)
+    segno.make(f"otpauth://totp/{quote(label, safe='@')}?secret={seed}", micro=False).save(
+        image, kind="png", scale=4
+    )
     return image.getvalue()
 
 

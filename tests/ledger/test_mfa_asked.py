@@ -74,9 +74,7 @@ def test_the_picture_says_the_seed_the_device_and_the_account() -> None:
     acme("CreateAccountAlias", AccountAlias="acme")
     for iam, account_name in ((Asked(), ACCOUNT), (acme, "acme")):
         device = iam("CreateVirtualMFADevice", VirtualMFADeviceName=f"of-{account_name}")["VirtualMFADevice"]
-        told = (
-            f"otpauth://totp/of-{account_name}%40{account_name}?secret={device['Base32StringSeed'].decode()}"
-        )
+        told = f"otpauth://totp/of-{account_name}@{account_name}?secret={device['Base32StringSeed'].decode()}"
         expected = BytesIO()
         segno.make(told, micro=False).save(expected, kind="png", scale=4)
         assert device["QRCodePNG"] == expected.getvalue()
@@ -97,6 +95,11 @@ def test_a_path_begins_and_ends_with_a_slash() -> None:
     for path in ("team", "/team", "team/", "/te am/"):
         with refused(ValidationError, message):
             Asked()("CreateVirtualMFADevice", VirtualMFADeviceName="phone", Path=path)
+
+
+def test_tags_of_a_new_device_keep_the_rules() -> None:
+    with refused(InvalidInput, "aws: prefixed tag key names are not allowed for external use."):
+        Asked()("CreateVirtualMFADevice", VirtualMFADeviceName="phone", Tags=[{"Key": "aws:a", "Value": "b"}])
 
 
 def test_virtual_devices_are_listed_by_assignment() -> None:

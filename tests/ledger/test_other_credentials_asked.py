@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ledger.iam.public_keys import check_certificate, read_ssh_public_key
 from ledger.iam.refusals import (
     DuplicateCertificate,
     DuplicateSSHPublicKey,
@@ -123,6 +126,28 @@ def curve_key() -> str:
 def test_a_spoilt_key_is_invalid(body: str) -> None:
     with refused(InvalidPublicKey, "The public key is malformed or otherwise invalid."):
         upload(with_alice(), body)
+
+
+BODIES = st.text(st.characters(max_codepoint=255), max_size=80)
+
+
+@given(
+    st.sampled_from(("", "ssh-rsa ", "-----BEGIN PUBLIC KEY-----\n", as_pem()[:200], as_ssh()[:60])), BODIES
+)
+def test_rubbish_is_refused_as_a_key_and_as_a_certificate(beginning: str, rest: str) -> None:
+    with pytest.raises((InvalidPublicKey, UnrecognizedPublicKeyEncoding)):
+        read_ssh_public_key(beginning + rest)
+    with pytest.raises(MalformedCertificate):
+        check_certificate(beginning + rest, NOON)
+
+
+@given(st.integers(0, 900), st.characters(max_codepoint=255))
+def test_a_certificate_with_one_character_spoilt_is_never_more_than_refused(place: int, spoilt: str) -> None:
+    whole = certificate()
+    try:
+        check_certificate(whole[:place] + spoilt + whole[place + 1 :], NOON)
+    except MalformedCertificate as refusal:
+        assert refusal.message.endswith(("is malformed.", "is expired."))
 
 
 def test_a_short_key_is_invalid() -> None:
