@@ -25,7 +25,7 @@ from ledger.iam.limits import (
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import by_age, paged
 from ledger.iam.present import owner_named
-from ledger.iam.public_keys import body_of, check_certificate, fingerprint, read_ssh_public_key
+from ledger.iam.public_keys import body_of, check_certificate, fingerprint, is_of, read_ssh_public_key
 from ledger.iam.refusals import (
     DuplicateCertificate,
     DuplicateSSHPublicKey,
@@ -85,7 +85,7 @@ def decide_upload_ssh_public_key(account: Account, call: Call, moment: Moment) -
     owner, body = owner_named(account, call), call["SSHPublicKeyBody"]
     there = _of(owner, CredentialKind.SSH_PUBLIC_KEY)
     read = read_ssh_public_key(body)
-    if any(it.body and fingerprint(read_ssh_public_key(it.body)) == fingerprint(read) for it in there):
+    if any(it.body and is_of(it.body, read) for it in there):
         raise DuplicateSSHPublicKey("The SSH public key is already associated with the specified IAM user.")
     room_for_one_more(there, SSH_KEYS_PER_USER, "SSHPublicKeysPerUser")
     told = {

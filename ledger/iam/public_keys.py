@@ -50,12 +50,20 @@ def fingerprint(key: RSAPublicKey) -> str:
     return hashlib.md5(wire, usedforsecurity=False).digest().hex(":")
 
 
+def is_of(body: str, key: RSAPublicKey) -> bool:
+    """Whether the body, which may have been imported and be of any kind, is this very key."""
+    try:
+        return fingerprint(read_ssh_public_key(body)) == fingerprint(key)
+    except (InvalidPublicKey, UnrecognizedPublicKeyEncoding):
+        return False
+
+
 def check_certificate(body: str, at: int) -> None:
     """Raises MalformedCertificate where this is no X.509 certificate in PEM form, or one that has expired by `at`."""
     try:
         certificate = x509.load_pem_x509_certificate(body.encode())
         ends = certificate.not_valid_after_utc.timestamp()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise MalformedCertificate(f"Certificate {body} is malformed.") from error
     if ends < at:
         raise MalformedCertificate(f"Certificate {body} is expired.")

@@ -1,5 +1,6 @@
 """SSH public keys, signing certificates and service-specific credentials: what is answered and what is refused."""
 
+import base64
 import datetime
 from functools import cache
 from typing import Any
@@ -29,7 +30,7 @@ from ledger.iam.refusals import (
     ValidationError,
 )
 from tests.ledger.asking import Asked, refused
-from tests.ledger.told import ACCOUNT, NOON
+from tests.ledger.told import ACCOUNT, NOON, call, create_user
 
 NO_USER = "The user with name bob cannot be found."
 GIT = "codecommit.amazonaws.com"
@@ -148,6 +149,27 @@ def test_a_certificate_with_one_character_spoilt_is_never_more_than_refused(plac
         check_certificate(whole[:place] + spoilt + whole[place + 1 :], NOON)
     except MalformedCertificate as refusal:
         assert refusal.message.endswith(("is malformed.", "is expired."))
+
+
+def test_a_certificate_of_a_version_that_there_is_not_is_malformed() -> None:
+    third, unheard_of = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x16"
+    whole = base64.b64decode("".join(certificate().splitlines()[1:-1]))
+    assert third in whole
+    spoilt = base64.encodebytes(whole.replace(third, unheard_of, 1)).decode()
+    with refused(MalformedCertificate, f"Certificate {_pem(spoilt)} is malformed."):
+        check_certificate(_pem(spoilt), NOON)
+
+
+def _pem(text: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+
+
+def test_an_imported_key_of_another_kind_keeps_nobody_from_uploading() -> None:
+    told = {"userName": "alice", "sSHPublicKeyId": "APKAIMPORTED0000001", "status": "Active"}
+    body = {"userName": "alice", "sSHPublicKeyBody": "ssh-dss AAAA"}
+    iam = Asked(create_user(), call("UploadSSHPublicKey", body, {"sSHPublicKey": told}))
+    upload(iam, as_ssh())
+    assert len(iam("ListSSHPublicKeys", UserName="alice")["SSHPublicKeys"]) == 2
 
 
 def test_a_short_key_is_invalid() -> None:
