@@ -417,6 +417,7 @@ def _credentials(owner: User | Settings) -> Json:
                     ServiceName=it.service_name,
                     ServiceUserName=it.service_user_name,
                     ExpirationDate=_date(it.expiration_date),
+                    Body=it.body,
                     MadeBy=it.made_by,
                     StatusMadeBy=it.status_made_by,
                     Assumed=_reasons(it.assumed),
@@ -448,6 +449,7 @@ def _read_credentials(document: Read) -> Json:
                     made_by=it.get("MadeBy"),
                     status_made_by=it.get("StatusMadeBy"),
                     assumed=_read_reasons(it),
+                    body=it.get("Body"),
                 )
                 for kind, (list_name, id_name, date_name) in _CREDENTIALS.items()
                 for it in document.get(list_name, ())
@@ -488,6 +490,7 @@ def _login_profile(profile: LoginProfile | None) -> Json | None:
         MadeBy=profile.made_by,
         PasswordMadeBy=profile.password_made_by,
         Assumed=_reasons(profile.assumed),
+        MaxSigninSessionDuration=profile.max_signin_session_duration,
     )
 
 
@@ -501,6 +504,7 @@ def _read_login_profile(document: Read | None) -> LoginProfile | None:
         made_by=document.get("MadeBy"),
         password_made_by=document.get("PasswordMadeBy"),
         assumed=_read_reasons(document),
+        max_signin_session_duration=document.get("MaxSigninSessionDuration"),
     )
 
 

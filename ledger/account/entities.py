@@ -124,6 +124,7 @@ class LoginProfile:
     made_by: int | None
     password_made_by: int | None
     assumed: tuple[Reason, ...] = ()
+    max_signin_session_duration: int | None = None  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ class Credential:
     made_by: int | None
     status_made_by: int | None
     assumed: tuple[Reason, ...] = ()
+    body: str | None = None  # the public key or the certificate, where a record told it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,17 @@
-"""The account's own settings: alias, password policy and the switches of the whole account."""
+"""The account's own settings: alias and the switches of the whole account."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ledger.account.account import Account
 from ledger.account.change import Change
-from ledger.account.entities import Alias, PasswordPolicy, Preference, without
+from ledger.account.entities import Alias, Preference, without
+from ledger.iam.deciding import NOTHING, Answer, Call, Moment, anything, decides
 from ledger.iam.operations import Rank, evolves
+from ledger.iam.paging import paged
+from ledger.iam.refusals import EntityAlreadyExists, NoSuchEntity, ValidationError
 from ledger.iam.subjects import absent
 
 ROOT_CREDENTIALS_MANAGEMENT = "OrganizationsRootCredentialsManagement"
@@ -15,6 +19,17 @@ ROOT_SESSIONS = "OrganizationsRootSessions"
 OUTBOUND_WEB_IDENTITY = "OutboundWebIdentityFederation"
 GLOBAL_ENDPOINT_TOKEN_VERSION = "GlobalEndpointTokenVersion"
 ENABLED = "Enabled"
+_ACCOUNT_NUMBER = re.compile(r"\d{12}", re.ASCII)
+
+
+@decides("iam:CreateAccountAlias", on=anything)
+def decide_create_account_alias(account: Account, call: Call, moment: Moment) -> Answer:
+    name, there = call["AccountAlias"], account.settings.alias
+    if _ACCOUNT_NUMBER.fullmatch(name):  # it would be taken for an account's number at sign-in
+        raise ValidationError("The account alias must not be a 12-digit number.")
+    if there is not None and there.name == name:
+        raise EntityAlreadyExists(f"The account alias {name} already exists.")
+    return NOTHING
 
 
 @evolves("iam:CreateAccountAlias", rank=Rank.CREATE)
@@ -26,41 +41,27 @@ def create_account_alias(account: Account, change: Change) -> Account:
     return account.put(replace(account.settings, alias=Alias(name, change.position)))
 
 
+@decides("iam:ListAccountAliases", on=anything)
+def list_account_aliases(account: Account, call: Call, moment: Moment) -> Answer:
+    there = account.settings.alias
+    names = () if there is None else (there.name,)
+    return Answer(paged(call, "AccountAliases", names, str, str))
+
+
+@decides("iam:DeleteAccountAlias", on=anything)
+def decide_delete_account_alias(account: Account, call: Call, moment: Moment) -> Answer:
+    name, there = call["AccountAlias"], account.settings.alias
+    if there is None or there.name != name:
+        raise NoSuchEntity(f"The account alias with name {name} cannot be found.")
+    return NOTHING
+
+
 @evolves("iam:DeleteAccountAlias", rank=Rank.DELETE)
 def delete_account_alias(account: Account, change: Change) -> Account:
     name, there = change.request.needed("AccountAlias"), account.settings.alias
     if there is None or there.name != name:
         return absent(account, f"alias {name}")
     return account.put(replace(account.settings, alias=None))
-
-
-@evolves("iam:UpdateAccountPasswordPolicy", rank=Rank.CHANGE)
-def update_account_password_policy(account: Account, change: Change) -> Account:
-    """What the request leaves out goes back to its default."""
-    request = change.request
-    policy = PasswordPolicy(
-        minimum_password_length=request.number("MinimumPasswordLength") or 6,
-        require_symbols=bool(request.truth("RequireSymbols")),
-        require_numbers=bool(request.truth("RequireNumbers")),
-        require_uppercase_characters=bool(request.truth("RequireUppercaseCharacters")),
-        require_lowercase_characters=bool(request.truth("RequireLowercaseCharacters")),
-        allow_users_to_change_password=bool(request.truth("AllowUsersToChangePassword")),
-        max_password_age=request.number("MaxPasswordAge") or None,
-        password_reuse_prevention=request.number("PasswordReusePrevention") or None,
-        hard_expiry=bool(request.truth("HardExpiry")),
-        made_by=change.position,
-    )
-    there = account.settings.password_policy
-    if there is not None and replace(policy, made_by=there.made_by) == there:
-        return account
-    return account.put(replace(account.settings, password_policy=policy))
-
-
-@evolves("iam:DeleteAccountPasswordPolicy", rank=Rank.REVOKE)
-def delete_account_password_policy(account: Account, change: Change) -> Account:
-    if account.settings.password_policy is None:
-        return absent(account, "the password policy")
-    return account.put(replace(account.settings, password_policy=None))
 
 
 @evolves("iam:SetSecurityTokenServicePreferences", rank=Rank.CHANGE)

@@ -35,6 +35,11 @@ def paged(
     return told
 
 
+def by_age(time: int | None, made_by: int | None, identifier: str) -> str:
+    """A key for lists of what was made one after the other. What was there before any record comes first."""
+    return f"{time or 0:012}.{-1 if made_by is None else made_by:020}.{identifier}"
+
+
 def _read(marker: str | None) -> str | None:
     if marker is None:
         return None

@@ -22,6 +22,7 @@ from ledger.account.entities import (
 )
 
 ROOT_USER = "AWS ROOT USER"  # what CloudTrail calls root; no user can have a name with spaces
+ROOT_NAME = "root"  # where an answer must name the owner of root's credentials
 AWS_MANAGED = ":iam::aws:policy/"
 NEVER_TOLD = (Reason.UNSEEN_CREATION, Reason.UNTOLD_ID, Reason.UNTOLD_PATH)
 
@@ -107,6 +108,10 @@ def the_caller(account: Account, change: Change) -> tuple[Account, Owner]:
         if actor.name is not None:
             return the_user(account, change, actor.name)
     raise Unreadable("UserName")
+
+
+def owner_name(owner: Owner) -> str:
+    return owner.name if isinstance(owner, User) else ROOT_NAME
 
 
 def absent(account: Account, what: str) -> Account:

@@ -94,6 +94,7 @@ owned: dict[str, Any] = {
         made_by=positions,
         password_made_by=positions,
         assumed=reasons,
+        max_signin_session_duration=dates,
     ),
     "access_keys": by(
         built(
@@ -132,6 +133,7 @@ owned: dict[str, Any] = {
             made_by=positions,
             status_made_by=positions,
             assumed=reasons,
+            body=maybe | names,
         ),
         "id",
     ),
