@@ -3,6 +3,8 @@
 from ledger.iam import (
     access_keys,
     account_settings,
+    assuming,
+    caller_identity,
     groups,
     instance_profiles,
     login_profiles,
@@ -12,6 +14,7 @@ from ledger.iam import (
     policies,
     roles,
     saml_providers,
+    session_tokens,
     snapshots,
     users,
 )
@@ -30,6 +33,8 @@ __all__ = [
     "Rank",
     "access_keys",
     "account_settings",
+    "assuming",
+    "caller_identity",
     "evolve",
     "groups",
     "instance_profiles",
@@ -40,6 +45,7 @@ __all__ = [
     "policies",
     "roles",
     "saml_providers",
+    "session_tokens",
     "snapshots",
     "users",
 ]

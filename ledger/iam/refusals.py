@@ -66,3 +66,32 @@ class UnmodifiableEntity(Refusal, status=400): ...
 
 
 class AccessDenied(Refusal, status=403, recorded="AccessDenied"): ...
+
+
+# ---- of STS
+
+
+class InvalidParameterValue(Refusal, status=400): ...
+
+
+class PackedPolicyTooLarge(Refusal, status=400): ...
+
+
+class ExpiredToken(Refusal, status=400, code="ExpiredTokenException", recorded="ExpiredTokenException"): ...
+
+
+class InvalidIdentityToken(Refusal, status=400): ...
+
+
+class IDPRejectedClaim(Refusal, status=403): ...
+
+
+class IDPCommunicationError(Refusal, status=400): ...
+
+
+class InvalidAuthorizationMessage(
+    Refusal,
+    status=400,
+    code="InvalidAuthorizationMessageException",
+    recorded="InvalidAuthorizationMessageException",
+): ...
