@@ -21,6 +21,7 @@ from api.cli import (
     permissions_over_time,
     replays,
     running,
+    vaults,
     verifying,
 )
 from api.cli.exits import Exit, Failed, nobody_reads, say
@@ -47,6 +48,7 @@ for room in (
     verifying,
     exporting,
     running,
+    vaults,
 ):
     room.add_to(app)
 
@@ -100,6 +102,7 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.log import LedgerUnavailable
+    from ledger.vault.keys import NoVaultKey
     from projections.vocabulary import BadFilter, UnknownName
 
     match error:
@@ -107,7 +110,7 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error))
         case UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
-        case LedgerUnavailable():
+        case LedgerUnavailable() | NoVaultKey():
             return Failed(str(error), Exit.UNAVAILABLE)
         case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError"):
             return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)

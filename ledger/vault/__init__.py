@@ -1,0 +1,1 @@
+"""What must be secret, or must be deletable: key material, password hashes, seeds. Encrypted, and never in the log."""
