@@ -35,6 +35,7 @@ from ledger.log.bodies import (
 )
 from ledger.log.schema import IMMUTABLE, entries, metadata
 from ledger.record import canonical, read_record
+from ledger.vault.tables import vault_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -721,6 +722,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_the_migrations_make_what_the_schema_says(log: Log) -> None:
     with log.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert vault_secrets.metadata is metadata
         assert compare_metadata(context, metadata) == []
         indexes = {index["name"]: index for index in sa.inspect(connection).get_indexes("entries")}
     where = f"{log.engine.dialect.name}_where"
