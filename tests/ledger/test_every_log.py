@@ -682,11 +682,13 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, create: bool) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_ledger_of_before_the_authorizations_goes_on(database_url: str) -> None:
+def test_a_ledger_of_before_the_authorizations_and_the_vault_goes_on(database_url: str) -> None:
     engine = open_engine(database_url, create=True)
     Log(engine).append(drafts(2))
     before = everything(Log(engine))
     with engine.begin() as connection:
+        for table in ("vault_secrets", "vault_keys", "vault_attempts"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("DROP INDEX entries_authorized")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
@@ -695,6 +697,8 @@ def test_a_ledger_of_before_the_authorizations_goes_on(database_url: str) -> Non
     assert everything(log)[:2] == before
     assert all(entry.intact() for entry in everything(log))
     assert log.authorized(ACCOUNT) == [2]
+    with log.engine.connect() as connection:
+        assert connection.execute(sa.select(vault_secrets)).all() == []
     log.engine.dispose()
 
 
