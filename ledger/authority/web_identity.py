@@ -23,13 +23,13 @@ from ledger.account.account import Account
 from ledger.account.entities import OIDCProvider
 from ledger.iam.deciding import Federated
 from ledger.iam.federation import WebIdentity
-from ledger.iam.refusals import ExpiredToken, IDPCommunicationError, InvalidIdentityToken
+from ledger.iam.refusals import ExpiredToken, IDPCommunicationError, InvalidIdentityToken, Refusal
 
 ALGORITHMS: Final = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 REQUIRED: Final = ("iss", "sub", "aud", "exp", "iat")
 SKEW_SECONDS: Final = 300
 KEPT_SECONDS: Final = 3600
-ASKED_AGAIN_SECONDS: Final = 60  # at the soonest, so that made-up key ids don't make us call every time
+ASKED_AGAIN_SECONDS: Final = 30  # at the soonest, so that made-up key ids don't make us call every time
 TIMEOUT_SECONDS: Final = 5.0
 ANSWER_BYTES_MAX: Final = 1 << 20
 PROVIDERS_KEPT_MAX: Final = 1000
@@ -46,33 +46,47 @@ NO_KEY = (
 NO_THUMBPRINT = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 
 
+_Of = tuple[str, int | None, tuple[str, ...]]
+"""A provider as it was registered: whoever changes the thumbprints, changes whom to trust."""
+
+
 class ProviderKeys:
     """The keys that OpenID Connect providers publish, fetched over HTTPS and kept for an hour. For many threads."""
 
     def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._timeout = timeout_seconds
-        self._kept: dict[str, tuple[int, jwt.PyJWKSet]] = {}
+        self._kept: dict[_Of, tuple[int, jwt.PyJWKSet | Refusal]] = {}
         self._lock = threading.Lock()
 
     def key(self, provider: OIDCProvider, key_id: str | None, at: int) -> jwt.PyJWK:
         """The key of that id; raises InvalidIdentityToken or IDPCommunicationError."""
+        of = (provider.id, provider.created_by, provider.thumbprints)
         with self._lock:
-            kept = self._kept.get(provider.id)
-        if kept is not None and 0 <= at - kept[0] < KEPT_SECONDS:
-            found = _named(kept[1], key_id)
+            fetched_at, keys = self._kept.get(of, (None, None))
+        age = None if fetched_at is None else at - fetched_at
+        if isinstance(keys, jwt.PyJWKSet) and age is not None and 0 <= age < KEPT_SECONDS:
+            found = _named(keys, key_id)
             if found is not None:
                 return found
-            if at - kept[0] < ASKED_AGAIN_SECONDS:
-                raise InvalidIdentityToken(NO_KEY)
-        fetched = self._fetch(provider)
-        with self._lock:
-            if len(self._kept) >= PROVIDERS_KEPT_MAX:
-                self._kept.clear()
-            self._kept[provider.id] = (at, fetched)
-        found = _named(fetched, key_id)
+        if keys is None or age is None or not 0 <= age < ASKED_AGAIN_SECONDS:
+            keys = self._fetched(provider)
+            with self._lock:
+                if len(self._kept) >= PROVIDERS_KEPT_MAX:
+                    self._kept.clear()
+                self._kept[of] = (at, keys)
+        if isinstance(keys, Refusal):
+            raise keys
+        found = _named(keys, key_id)
         if found is None:
             raise InvalidIdentityToken(NO_KEY)
         return found
+
+    def _fetched(self, provider: OIDCProvider) -> jwt.PyJWKSet | Refusal:
+        """A refusal is kept as well: anybody may send tokens, and each would make us wait for a provider that is gone."""
+        try:
+            return self._fetch(provider)
+        except (InvalidIdentityToken, IDPCommunicationError) as refusal:
+            return refusal
 
     def _fetch(self, provider: OIDCProvider) -> jwt.PyJWKSet:
         url = provider.url.rstrip("/")

@@ -22,7 +22,7 @@ from ledger.iam.identity_propagation import (
     propagation_enabled,
     shown_propagation,
 )
-from ledger.iam.limits import room_for_one_more
+from ledger.iam.limits import SAML_PROVIDERS, room_for_one_more
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.refusals import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from ledger.iam.saml_metadata import BadMetadata, read_metadata
@@ -31,7 +31,6 @@ from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn
 
 UNSEEN = (Reason.UNSEEN_CREATION,)
-PROVIDERS = 100
 YEARS = 100  # of validity, where the metadata does not say
 
 
@@ -81,7 +80,7 @@ def decide_create_saml_provider(account: Account, call: Call, moment: Moment) ->
     check_creation(call)
     if created in account.saml_providers:
         raise EntityAlreadyExists(f"Provider with name {call['Name']} already exists.")
-    room_for_one_more(account.saml_providers, PROVIDERS, "SAMLProvidersPerAccount")
+    room_for_one_more(account.saml_providers, SAML_PROVIDERS, "SAMLProvidersPerAccount")
     tags = new_tags(SAMLProvider, Map(), call)
     told: dict[str, Any] = {"SAMLProviderArn": created}
     return Answer(told | ({"Tags": shown_tags(tags)} if tags else {}))

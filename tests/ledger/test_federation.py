@@ -154,12 +154,35 @@ def test_keys_are_fetched_once_and_again_when_they_are_new(provider: Provider) -
     provider.publish(("k2", signer("newer")))
     newer = token(provider, key_id="k2", by="newer", exp=NOON + 9000)
     with pytest.raises(InvalidIdentityToken):  # nobody makes us ask for every made-up key
-        said(asked, newer, keys, at=NOON + 59)
+        said(asked, newer, keys, at=NOON + 29)
     assert len(provider.asked) == 2
-    said(asked, newer, keys, at=NOON + 60)
+    said(asked, newer, keys, at=NOON + 30)
     assert len(provider.asked) == 4
-    said(asked, newer, keys, at=NOON + 3660)
+    said(asked, newer, keys, at=NOON + 3630)
     assert len(provider.asked) == 6
+
+
+def test_a_provider_that_is_gone_is_not_waited_for_every_time(provider: Provider) -> None:
+    asked, keys, published_keys = trusting(provider), ProviderKeys(), provider.answers.pop("/keys")
+    for _ in range(3):
+        with pytest.raises(InvalidIdentityToken):
+            said(asked, token(provider), keys)
+    assert provider.asked.count("/keys") == 1
+    provider.answers["/keys"] = published_keys
+    assert said(asked, token(provider), keys, at=NOON + 30).subject == "ann"
+
+
+def test_new_thumbprints_are_new_trust(provider: Provider) -> None:
+    asked, keys = trusting(provider), ProviderKeys()
+    said(asked, token(provider), keys)
+    asked(
+        "UpdateOpenIDConnectProviderThumbprint",
+        OpenIDConnectProviderArn=provider_arn(provider),
+        ThumbprintList=["0" * 40],
+    )
+    words = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
+    with refused(InvalidIdentityToken, words):
+        said(asked, token(provider), keys)
 
 
 def test_a_certificate_that_nobody_registered_is_not_trusted(provider: Provider) -> None:
