@@ -31,6 +31,8 @@ from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn
 
 UNSEEN = (Reason.UNSEEN_CREATION,)
+CONTEXT = frozenset({"ContextProvider", "RemoveContextProvider"})
+METADATA = frozenset({"SAMLMetadataDocument", "AssertionEncryptionMode", "AddPrivateKey", "RemovePrivateKey"})
 YEARS = 100  # of validity, where the metadata does not say
 
 
@@ -64,6 +66,8 @@ def _check_metadata(text: str | None) -> None:
 
 def _check_encryption(call: Call) -> None:
     """Assertions are not decrypted here, so a provider that is to require it would let nobody in."""
+    if "RemovePrivateKey" in call:  # there is none
+        raise NoSuchEntity(f"Private key {call['RemovePrivateKey']} cannot be found.")
     if "AddPrivateKey" in call or call.get("AssertionEncryptionMode") == "Required":
         raise InvalidInput("Encrypted SAML assertions are not supported.")
 
@@ -134,6 +138,10 @@ def decide_update_saml_provider(account: Account, call: Call, moment: Moment) ->
     _check_metadata(call.get("SAMLMetadataDocument"))
     _check_encryption(call)
     check_update(provider, call)
+    if CONTEXT & call.parameters.keys() and METADATA & call.parameters.keys():
+        raise InvalidInput(
+            "A single request can change either the context provider or the provider metadata."
+        )
     return Answer({"SAMLProviderArn": provider.id})
 
 

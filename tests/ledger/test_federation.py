@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from ledger.account.change import Change
 from ledger.authority.saml import assertion
 from ledger.authority.web_identity import ProviderKeys, web_identity
+from ledger.authorization import authorize
 from ledger.iam.deciding import DECISIONS, Bearer, Call
 from ledger.iam.federation import Assertion, WebIdentity
+from ledger.iam.operations import evolve
 from ledger.iam.refusals import (
     AccessDenied,
     ExpiredToken,
@@ -24,6 +27,7 @@ from ledger.iam.refusals import (
     ValidationError,
 )
 from ledger.iam.sessions import Session, session_opened
+from ledger.policy.decision import Verdict
 from ledger.policy.request import caller_of
 from ledger.record import read_record
 from tests.ledger.asking import Asked, refused
@@ -260,6 +264,32 @@ def test_other_tokens_are_none(provider: Provider) -> None:
     for text in ("abcd", "a.b.c", by_hand, unsigned):
         with refused(InvalidIdentityToken, words):
             said(asked, text)
+
+
+@pytest.mark.parametrize("spoilt", ["", "subject", "audience", "provider"])
+def test_the_role_trusts_whom_its_policy_names(provider: Provider, spoilt: str) -> None:
+    asked, name = trusting(provider), provider.url.removeprefix("https://")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Principal": {"Federated": provider_arn(provider) + ("x" if spoilt == "provider" else "")},
+                "Condition": {
+                    "StringEquals": {
+                        f"{name}:sub": "ben" if spoilt == "subject" else "ann",
+                        f"{name}:AUD": "other" if spoilt == "audience" else "app",
+                    }
+                },
+            }
+        ],
+    }
+    update = call("UpdateAssumeRolePolicy", {"roleName": "deploy", "policyDocument": json.dumps(trust)})
+    account = evolve(asked.account, Change(asked.position + 1, read_record(update), native=False))
+    action, found = "sts:AssumeRoleWithWebIdentity", said(asked, token(provider))
+    answer = authorize(account, caller_of("*"), None, action, ROLE, found.values, 9, at=NOON)
+    assert (answer.verdict is Verdict.ALLOWED) is not bool(spoilt)
 
 
 def test_what_is_wrong_with_a_token_is_told_before_anything_is_asked_about_the_role() -> None:
