@@ -145,6 +145,9 @@ Also = Callable[[Account, Call], Iterable[Question]]
 class Decision:
     """`on` tells the resource that permission is asked for, `also` what else must be allowed. `facts` names what is to
     be looked up before the decision, outside of any transaction: see `ledger.authority.facts`.
+
+    `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
+    word it comes is itself a Refusal.
     """
 
     action: str
