@@ -6,8 +6,9 @@ indexed column, as the filters of `projections.activity` do; but values are comp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -22,7 +23,10 @@ from ledger.record import API_DATE, INSIGHT, Identity, action_of
 from projections import plans, vocabulary
 from projections.activity import END_OF_TIME
 from projections.plans import Filter, Key, Plan, Stretch
-from projections.resource_types import BY_NAME, arns_of_name, type_of
+from projections.resource_types import BY_NAME, Type, arns_of_name, resources_told, type_of
+
+RARE_MAX = 3_000  # resources of a type, and entries that name them: to be found by an index and sorted
+READ_ENTRIES = 256  # at a time
 
 Place = tuple[int, int]
 """Time and position of an entry, in the account that is asked about."""
@@ -65,6 +69,7 @@ class _Reading:
         self._filters = [Filter(entries.c.account, {account})]
         self._conditions: list[sa.ColumnElement[bool]] = []
         self._event_ids: list[str] = []
+        self._types: set[str] = set()  # that so many entries name that reading them finds a page soonest
 
     def keys(self) -> list[Key]:
         """One key more than the page takes, where there are so many."""
@@ -76,7 +81,24 @@ class _Reading:
         plan = Plan(self._filters, self._conditions, self._stretch())
         if self._event_ids:
             return self._named(plan)
+        if self._types:
+            return list(islice(self._naming_types(plan), self._lookup.limit + 1))
         return plans.keys(self._connection, plan, self._lookup.limit + 1)
+
+    def _naming_types(self, plan: Plan) -> Iterator[Key]:
+        """What else is asked for, read in order, as far as it names resources of the types."""
+        while True:
+            keys = plans.keys(self._connection, plan, READ_ENTRIES)
+            found = self._log.fetch_all(self._connection, keys)
+            yield from (key for key, entry in zip(keys, found, strict=True) if self._names_types(entry))
+            if len(keys) < READ_ENTRIES:
+                return
+            beyond = (found[-1].time, *keys[-1])
+            plan = replace(plan, stretch=replace(plan.stretch, beyond=beyond))
+
+    def _names_types(self, entry: Entry) -> bool:
+        resources = resources_told(entry.document, entry.account_id)
+        return self._types <= {one.get("ResourceType") for one in resources}
 
     def _stretch(self) -> Stretch:
         lookup = self._lookup
@@ -100,7 +122,9 @@ class _Reading:
             plans.at(self._connection, plan, found, e.time, e.account, e.position)
         )
         places = sorted((tuple(row) for row in rows if plan.stretch.holds(tuple(row))), reverse=True)
-        return [(account, position) for _, account, position in places[: self._lookup.limit + 1]]
+        keys = [(account, position) for _, account, position in places]
+        named = zip(keys, self._log.fetch_all(self._connection, keys), strict=True)
+        return [key for key, entry in named if self._names_types(entry)][: self._lookup.limit + 1]
 
     def _category(self) -> None:
         """Insights only where they are asked for, and then nothing else."""
@@ -168,14 +192,31 @@ class _Reading:
         self._filters.append(Filter(mentions.c.resource, found))
 
     def resource_type(self, value: str) -> None:
-        """Of the types that `projections.resource_types` knows."""
+        """Of the types that `projections.resource_types` knows: by index where few entries name such a resource."""
         kind = BY_NAME.get(value)
         if kind is None:
             self._nothing()
             return
-        arns = self._scanned(Kind.RESOURCE, strings.c.text.like(kind.like))
-        numbers = {number for number, text in arns.items() if type_of(text)[0] == value}
-        self._filters.append(Filter(mentions.c.resource, numbers))
+        numbers = self._of_type(kind)
+        if numbers is None:
+            self._types.add(value)
+        else:
+            self._filters.append(Filter(mentions.c.resource, numbers))
+
+    def _of_type(self, kind: Type) -> set[int] | None:
+        """The resources of a type; None where more than RARE_MAX are known, or entries that name them."""
+        s, m = strings.c, mentions.c
+        found: set[int] = set()
+        query = sa.select(s.id, s.text).where(s.kind == Kind.RESOURCE, s.text.like(kind.like))
+        with self._connection.execute(query) as rows:
+            for number, text in rows:
+                if type_of(text)[0] == kind.name:
+                    found.add(number)
+                if len(found) > RARE_MAX:
+                    return None
+        few = sa.select(sa.literal(1)).where(among(self._connection, m.resource, found)).limit(RARE_MAX + 1)
+        count = self._connection.execute(sa.select(sa.func.count()).select_from(few.subquery())).scalar_one()
+        return None if count > RARE_MAX else found
 
     # ---- numbers
 

@@ -13,6 +13,8 @@ from api.aws.answers.refusals import (
     InvalidNextToken,
     InvalidTimeRange,
 )
+from projections import lookups
+from projections.resource_types import resources_told
 from tests.api.aws.reading_asked import Ledger
 from tests.ledger.asking import refused
 from tests.ledger.told import ACCOUNT, ADMIN, NOON, ROOT, call, create_key, create_user
@@ -218,3 +220,28 @@ def test_the_incident_is_told_whole(incident_asked: Ledger) -> None:
     mine = list(incident_asked.log.read(incident_asked.account_id))
     expected = sorted((it for it in mine if it.time <= until), key=lambda it: (it.time, it.position))
     assert found == [it.record.event_id for it in reversed(expected)]
+
+
+@pytest.mark.parametrize("rare_max", [0, 3_000])
+@pytest.mark.parametrize("kind", ["AWS::IAM::Role", "AWS::S3::Object", "AWS::S3::Bucket"])
+def test_a_type_is_found_by_index_as_by_reading(
+    incident_asked: Ledger, monkeypatch: pytest.MonkeyPatch, rare_max: int, kind: str
+) -> None:
+    """Whichever way is taken: the bound between the two is moved about."""
+    monkeypatch.setattr(lookups, "RARE_MAX", rare_max)
+    monkeypatch.setattr(lookups, "READ_ENTRIES", 7)
+    asked: dict[str, Any] = {"LookupAttributes": [by("ResourceType", kind), by("ReadOnly", "true")]}
+    asked["EndTime"] = incident_asked.time - 1
+    found, page = [], incident_asked(LOOKUP, **asked)
+    while "NextToken" in page:
+        found += ids(page)
+        page = incident_asked(LOOKUP, **asked, NextToken=page["NextToken"])
+    expected = [
+        (it.time, it.position, it.record.event_id)
+        for it in incident_asked.log.read(incident_asked.account_id)
+        if it.record.read_only
+        and it.time <= asked["EndTime"]
+        and kind in {one.get("ResourceType") for one in resources_told(it.document, it.account_id)}
+    ]
+    assert found + ids(page) == [event_id for *_, event_id in sorted(expected, reverse=True)]
+    assert expected
