@@ -13,6 +13,7 @@ from api.cli import (
     access,
     accounts,
     authorities,
+    delivering,
     evaluating,
     events,
     exporting,
@@ -49,6 +50,7 @@ for room in (
     evaluating,
     verifying,
     exporting,
+    delivering,
     running,
     vaults,
 ):

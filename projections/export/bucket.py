@@ -65,8 +65,10 @@ class FolderBucket:
             raise ExportFailed(f"{key!r} can't be the name of a file")
         try:
             if metadata:
-                _write(self._metadata_path(key), orjson.dumps(dict(metadata), option=orjson.OPT_SORT_KEYS))
-            _write(path, content)
+                write_file(
+                    self._metadata_path(key), orjson.dumps(dict(metadata), option=orjson.OPT_SORT_KEYS)
+                )
+            write_file(path, content)
         except OSError as error:
             raise ExportFailed(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -133,7 +135,7 @@ class FolderBucket:
         return told
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Down to the disk, name and all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.parent / f".{PRODUCT}-{secrets.token_hex(6)}.partial"
