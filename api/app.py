@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import permission_reads, permission_reads_access, permission_reads_over_time, reads
 from api.admission import Admission
 from api.aws.door import Door
+from api.aws.s3 import is_for_s3
 from api.problems import tell_problems
 from api.version import product_version
 from projections.investigation import Investigation
@@ -21,10 +22,10 @@ A page has `next`, the cursor to send as `after` for the page that follows, unti
 
 
 def with_door(app: ASGIApp, door: Door) -> ASGIApp:
-    """The application, with the front door of AWS's clients on `/`."""
+    """The application, with the front door of AWS's clients on `/`, and wherever a request is signed for S3."""
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
-        at_the_door = scope["type"] == "http" and scope["path"] == "/"
+        at_the_door = scope["type"] == "http" and (scope["path"] == "/" or is_for_s3(scope))
         await (door if at_the_door else app)(scope, receive, send)
 
     return both
