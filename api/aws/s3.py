@@ -47,7 +47,30 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _WHOLE_LIST = re.compile(r"\d{1,9}", re.ASCII)
 # Parameters that turn a read into another operation: not answering would be answering something else.
 _OTHER_OPERATIONS: Final = frozenset(
-    ["acl", "attributes", "cors", "encryption", "legal-hold", "lifecycle", "logging", "notification", "object-lock", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "retention", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website"]
+    [
+        "acl",
+        "attributes",
+        "cors",
+        "encryption",
+        "legal-hold",
+        "lifecycle",
+        "logging",
+        "notification",
+        "object-lock",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "replication",
+        "requestPayment",
+        "retention",
+        "tagging",
+        "torrent",
+        "uploadId",
+        "uploads",
+        "versioning",
+        "versions",
+        "website",
+    ]
 )
 
 
@@ -124,7 +147,7 @@ class _Shelf:
         folder, root = self._open(account, call)
         prefix = call.get("prefix", "")
         below = prefix if prefix.startswith(root) else root
-        keys = [key for key in folder.keys(below) if key.startswith(prefix)]
+        keys = [key for key in folder.every_key(below) if key.startswith(prefix)]
         return Answer({"Keys": keys, "Folder": folder}, extra=_data(_bucket_told(account, call)))
 
     def get_object(self, account: Account, call: Call, moment: Moment) -> Answer:

@@ -46,7 +46,7 @@ class Bucket(Protocol):
 
     def has(self, key: str) -> bool: ...
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def every_key(self, prefix: str = "") -> Iterator[str]:
         """The keys that begin so, sorted by their bytes."""
 
 
@@ -89,7 +89,7 @@ class FolderBucket:
         path = self.path(key)
         return path is not None and path.is_file()
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def every_key(self, prefix: str = "") -> Iterator[str]:
         folder = prefix.rpartition("/")[0]  # below it alone can anything begin so
         start = self.root / folder if folder else self.root
         if any(part in ("", ".", "..") for part in folder.split("/") if folder) or not start.is_dir():
@@ -197,7 +197,7 @@ class S3Bucket:
                 raise
             return True
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def every_key(self, prefix: str = "") -> Iterator[str]:
         with _told(f"cannot list s3://{self.name}"):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.name, Prefix=prefix):

@@ -91,7 +91,7 @@ def validate(
 def accounts_in(bucket: Bucket, prefix: str | None = None) -> list[str]:
     """The accounts that have digests or log files there."""
     root = _root(prefix)
-    parts = (key.removeprefix(root).split("/") for key in bucket.keys(root))
+    parts = (key.removeprefix(root).split("/") for key in bucket.every_key(root))
     return sorted({part[0] for part in parts if len(part[0]) == 12 and part[0].isdigit()})
 
 
@@ -113,7 +113,7 @@ class _Validation:
 
     def run(self) -> Validated:
         chains: dict[str, list[str]] = {}
-        for key in self._bucket.keys(f"{self._root}CloudTrail-Digest/"):
+        for key in self._bucket.every_key(f"{self._root}CloudTrail-Digest/"):
             found = DIGEST_KEY.fullmatch(key)
             if found is None or found["account"] != self.told.account_id:
                 self._wrong(key, "is no digest and lies among them")
@@ -254,7 +254,7 @@ class _Validation:
 
     def _unnamed(self) -> None:
         for log in LOGS:
-            for key in self._bucket.keys(f"{self._root}{log}/"):
+            for key in self._bucket.every_key(f"{self._root}{log}/"):
                 if key not in self._named:
                     self._wrong(key, "is named by no digest")
 
