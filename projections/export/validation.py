@@ -1,9 +1,10 @@
 """Checks delivered digests and log files more strictly than AWS's own tool does.
 
-`aws cloudtrail validate-logs` takes each digest by itself, starts at the newest that it finds, and reads of each gzip file
-the first member. So it does not see when the newest digests are gone, or all of them; when a digest was signed anew with
-the same key; when its hash of the one before is wrong; a signature over SHA-1; what stands behind the first member, in a
-log file or a digest; log files that no digest names; a chain that was cut short at its beginning. Here all that is found.
+`aws cloudtrail validate-logs` takes each digest by itself, starts at the newest that it finds, and reads of a digest's gzip
+file the first member, before its version 1.46 of a log file's too. So it does not see when the newest digests are gone, or
+all of them; when a digest was signed anew with the same key; when its hash of the one before is wrong; a signature over
+SHA-1; what stands behind the first member; log files that no digest names; a chain that was cut short at its beginning.
+Here all that is found.
 
 Whoever has the signing key can sign another history from its beginning. Only a digest that was noted elsewhere tells: an
 anchor. The ledger's own log is one.
