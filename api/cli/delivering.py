@@ -64,7 +64,7 @@ def new(context: typer.Context, file: KeyFile = None, bits: Bits = 3072) -> None
         key = make_key_file(path, bits)
     except OSError as error:
         raise Failed(f"cannot write {path}: {error.strerror}", Exit.UNAVAILABLE) from error
-    show(f"{path}: {key.fingerprint}")
+    print(f"{path}: {key.fingerprint}")
 
 
 @room.command("rotate")
@@ -79,7 +79,7 @@ def rotate(context: typer.Context, file: KeyFile = None, bits: Bits = 3072) -> N
             key = rotated(path, bits)
         except OSError as error:
             raise Failed(f"cannot write {path}: {error.strerror}", Exit.UNAVAILABLE) from error
-    show(f"{path}: {key.fingerprint}")
+    print(f"{path}: {key.fingerprint}")
 
 
 @room.command("list")

@@ -8,6 +8,7 @@ found keeps a log from being imported: it is told.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -21,6 +22,7 @@ from ledger.intake.sources import STDIN, find_sources
 
 SIGNATURES: Final = "signatures"  # the folder where a delivering ledger keeps what S3 keeps as metadata
 DIGEST_BYTES_MAX: Final = 16 * 1024 * 1024
+NAME: Final = re.compile(r"_CloudTrail-Digest_.*_\d{8}T\d{6}Z(?:_backfill)?\.json(?:\.gz)?$", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ def _digest_files(paths: Iterable[str | Path]) -> list[Path]:
     return [
         Path(one.source)
         for one in find_sources(told)
-        if isinstance(one, Skipped) and one.reason is Reason.DIGEST
+        if isinstance(one, Skipped) and one.reason is Reason.DIGEST and NAME.search(one.source)
     ]
 
 

@@ -47,8 +47,9 @@ NAME = re.compile(
 
 
 @pytest.fixture
-def living(tmp_path: Path) -> Living:
-    return Living(tmp_path)
+def living(tmp_path: Path, database_url: str) -> Living:
+    """On each database in turn."""
+    return Living(tmp_path, database_url)
 
 
 def sound(living: Living) -> bool:
