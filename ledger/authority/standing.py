@@ -68,7 +68,8 @@ class Standing:
         if change is None and sighting is None:
             return True
         if record.time < self._second:
-            return False
+            # Whoever calls natively was known to the account then: late, their call tells nothing of it.
+            return native and change is None
         self._add(record.time, change, sighting)
         return True
 

@@ -13,8 +13,7 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from api.app import make_app, with_door
-from api.aws.door import Door
+from api.app import make_guarded_app
 from ledger.authority.authority import Authority, Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
@@ -29,7 +28,6 @@ from projections.investigation import Investigation
 HERE = Surroundings("127.0.0.1", "test", "00000000-0000-4000-8000-000000000000")
 PASSWORD = "correct horse battery staple"
 HASH = hash_password(PASSWORD)
-TOKEN = "a-token-for-the-tests"
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class LivingServer:
         self.vault = Vault(self.log.engine, Keyring(new_key()))
         self.authority = Authority(Log(self.log.engine), self.vault)
         self.investigation = Investigation(Log(self.log.engine))
-        app = with_door(make_app(self.investigation, token=TOKEN), Door(self.authority))
+        app = make_guarded_app(self.investigation, self.authority)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(
