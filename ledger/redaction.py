@@ -38,6 +38,7 @@ SECRET_NAMES: Final = frozenset(
         "secretstring",
         "servicecredentialsecret",
         "tokencode",
+        "trustedidentitypropagationcontext",
         "tradeintoken",
         "webidentitytoken",
         "xamzsignature",

@@ -22,6 +22,7 @@ from api.cli import (
     permissions_over_time,
     replays,
     running,
+    vaults,
     verifying,
 )
 from api.cli.exits import Exit, Failed, nobody_reads, say
@@ -49,6 +50,7 @@ for room in (
     verifying,
     exporting,
     running,
+    vaults,
 ):
     room.add_to(app)
 

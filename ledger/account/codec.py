@@ -37,6 +37,7 @@ from ledger.account.entities import (
     PolicyVersion,
     Preference,
     ProfiledRole,
+    Propagation,
     Role,
     SAMLProvider,
     Settings,
@@ -118,6 +119,9 @@ def to_document(entity: Entity) -> Json:
                 CreateDate=_date(entity.create_date),
                 CreatedBy=entity.created_by,
                 MetadataMadeBy=entity.metadata_made_by,
+                SAMLMetadataDocument=entity.metadata,
+                AssertionEncryptionMode=entity.assertion_encryption_mode,
+                IdentityPropagation=_propagation(entity.propagation),
                 Tags=_tags(entity.tags),
                 Assumed=_reasons(entity.assumed),
             )
@@ -133,6 +137,7 @@ def to_document(entity: Entity) -> Json:
                 ],
                 ThumbprintList=list(entity.thumbprints),
                 ThumbprintsMadeBy=entity.thumbprints_made_by,
+                IdentityPropagation=_propagation(entity.propagation),
                 Tags=_tags(entity.tags),
                 Assumed=_reasons(entity.assumed),
             )
@@ -218,6 +223,9 @@ def from_document(kind: Kind, document: Read) -> Entity:
                 create_date=read_date(document.get("CreateDate")),
                 created_by=document.get("CreatedBy"),
                 metadata_made_by=document.get("MetadataMadeBy"),
+                metadata=document.get("SAMLMetadataDocument"),
+                assertion_encryption_mode=document.get("AssertionEncryptionMode"),
+                propagation=_read_propagation(document.get("IdentityPropagation")),
                 tags=_read_tags(document),
                 assumed=_read_reasons(document),
             )
@@ -230,6 +238,7 @@ def from_document(kind: Kind, document: Read) -> Entity:
                 client_ids=Map({it["ClientID"]: it.get("MadeBy") for it in document["ClientIDList"]}),
                 thumbprints=tuple(document["ThumbprintList"]),
                 thumbprints_made_by=document.get("ThumbprintsMadeBy"),
+                propagation=_read_propagation(document.get("IdentityPropagation")),
                 tags=_read_tags(document),
                 assumed=_read_reasons(document),
             )
@@ -367,6 +376,27 @@ def _tags(tags: Map[str, Tag]) -> list[Json]:
 
 def _read_tags(document: Read, index: Callable[[str], str] = str) -> Map[str, Tag]:
     return Map({index(it["Key"]): Tag(it["Key"], it["Value"], it.get("MadeBy")) for it in document["Tags"]})
+
+
+# ---- identity providers
+
+
+def _propagation(propagation: Propagation | None) -> Json | None:
+    if propagation is None:
+        return None
+    return _told(
+        ContextProvider=propagation.context_provider,
+        IdentityCenterInstanceArn=propagation.identity_center_instance_arn,
+        MadeBy=propagation.made_by,
+    )
+
+
+def _read_propagation(document: Read | None) -> Propagation | None:
+    if document is None:
+        return None
+    return Propagation(
+        document.get("ContextProvider"), document.get("IdentityCenterInstanceArn"), document.get("MadeBy")
+    )
 
 
 # ---- credentials

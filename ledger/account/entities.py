@@ -281,6 +281,17 @@ class VirtualMFADevice:
     assumed: tuple[Reason, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Propagation:
+    """What an identity provider's assertions or tokens tell of the human behind a session, and to which IAM Identity
+    Center they belong. Source: IAM API reference, "UpdateOpenIDConnectProvider".
+    """
+
+    context_provider: Mapping[str, Any] | None  # the structure as the API names its members
+    identity_center_instance_arn: str | None
+    made_by: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SAMLProvider:
     """Whose assertions open role sessions. Its ARN is its id."""
@@ -290,6 +301,9 @@ class SAMLProvider:
     create_date: int | None
     created_by: int | None
     metadata_made_by: int | None  # the entry that set the present metadata document
+    metadata: str | None = None  # None: no record told it
+    assertion_encryption_mode: str | None = None
+    propagation: Propagation | None = None
     tags: Map[str, Tag] = EMPTY
     assumed: tuple[Reason, ...] = ()
 
@@ -306,6 +320,7 @@ class OIDCProvider:
     client_ids: Map[str, int | None] = EMPTY  # to the entry that added each
     thumbprints: tuple[str, ...] = ()
     thumbprints_made_by: int | None = None
+    propagation: Propagation | None = None
     tags: Map[str, Tag] = EMPTY
     assumed: tuple[Reason, ...] = ()
 

@@ -269,6 +269,8 @@ class Authority:
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
         elif not document["readOnly"] or request.action.startswith("sts:"):
             document["responseElements"] = recorded(output, comma=request.action.startswith("sts:")) or None
+        if answer.request_told:
+            document["requestParameters"] = {**(document["requestParameters"] or {}), **answer.request_told}
         if answer.extra:
             document |= answer.extra
         record = read_record(document)

@@ -158,6 +158,13 @@ def identity_of(account: Account, by: Bearer) -> dict[str, Any]:
                 "arn": caller.arn,
                 "accountId": caller.account_id,
             }
+        case _ if by.federated is not None:
+            told = {
+                "type": by.federated.kind,
+                "principalId": by.federated.principal_id,
+                "userName": by.federated.user_name,
+                "identityProvider": by.federated.identity_provider,
+            }
         case _:
             told = {"type": "AWSAccount", "accountId": "ANONYMOUS_PRINCIPAL"}
     if by.access_key_id is not None:
@@ -193,6 +200,8 @@ def _session_context(by: Bearer) -> dict[str, Any]:
             "accountId": opener.account_id,
             "userName": opener.name,
         }
+    if session.action == "sts:AssumeRoleWithWebIdentity":
+        context["webIdFederationData"] = {"federatedProvider": session.provider, "attributes": {}}
     if session.source_identity is not None:
         context["sourceIdentity"] = session.source_identity
     return context

@@ -39,16 +39,28 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Federated:
+    """Whom an identity provider vouches for. Source: "CloudTrail userIdentity element"."""
+
+    kind: str  # WebIdentityUser, SAMLUser
+    principal_id: str
+    user_name: str
+    identity_provider: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bearer:
     """Whoever presented a credential: an access key or, with `session`, a temporary one.
 
-    `mfa` is None for long-term credentials, which can't tell.
+    `mfa` is None for long-term credentials, which can't tell. Who comes with a provider's token or assertion is
+    `federated`, and has no other credential.
     """
 
     caller: Caller
     access_key_id: str | None = None
     session: Session | None = None
     mfa: bool | None = None
+    federated: Federated | None = None
 
     @property
     def is_root(self) -> bool:
@@ -108,12 +120,14 @@ class Answer:
     """What the caller gets: members of the operation's output in botocore's model, times in seconds since 1970.
 
     `secrets` is what the vault has to do, in the transaction that writes the entry. `extra` are members that the record
-    of this call has besides, such as `resources` and `additionalEventData`.
+    of this call has besides, such as `resources` and `additionalEventData`; `request_told` are members of
+    requestParameters that CloudTrail writes and no parameter says, as they are to be written.
     """
 
     output: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[Keep | Forget, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    request_told: Mapping[str, Any] = field(default_factory=dict)
 
 
 NOTHING: Final = Answer()
@@ -134,6 +148,9 @@ class Decision:
     """`on` tells the resource that permission is asked for, `also` what else must be allowed. `facts` names what is to
     be looked up before the decision, outside of any transaction: see `ledger.authority.facts`. `outside`: the decision
     itself is made there, for it takes time, and changes nothing.
+
+    `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
+    word it comes is itself a Refusal.
     """
 
     action: str

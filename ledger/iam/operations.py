@@ -86,5 +86,8 @@ OUT_OF_SCOPE: Final[dict[str, str]] = {
     "sts:DecodeAuthorizationMessage": "reads a message; opens no session",
     "sts:GetAccessKeyInfo": "reads whose a key is; opens no session",
     "sts:GetCallerIdentity": "reads who the caller is; opens no session",
+    "sts:GetScopedCredentials": (
+        "the calling session again with less; its record does not hold what limited that session before"
+    ),
     "sts:GetWebIdentityToken": "the token signs the caller in elsewhere; it opens no session in AWS",
 }

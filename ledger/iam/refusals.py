@@ -97,3 +97,35 @@ class InternalFailure(Refusal, status=500, recorded="InternalFailure"): ...
 
 
 class Throttling(Refusal, status=400, recorded="ThrottlingException"): ...
+
+
+# ---- of STS
+
+
+class InvalidParameterValue(Refusal, status=400): ...
+
+
+class PackedPolicyTooLarge(Refusal, status=400): ...
+
+
+class ExpiredToken(Refusal, status=400, code="ExpiredTokenException", recorded="ExpiredTokenException"): ...
+
+
+class InvalidIdentityToken(Refusal, status=400): ...
+
+
+class IDPRejectedClaim(Refusal, status=403): ...
+
+
+class InvalidContextAssertion(Refusal, status=400): ...
+
+
+class IDPCommunicationError(Refusal, status=400): ...
+
+
+class InvalidAuthorizationMessage(
+    Refusal,
+    status=400,
+    code="InvalidAuthorizationMessageException",
+    recorded="InvalidAuthorizationMessageException",
+): ...

@@ -79,7 +79,9 @@ def _of_a_role(change: Change) -> Session:
         or request.text("SourceIdentity")
         or change.actor.source_identity,
         external_id=request.text("ExternalId"),
-        transitive_tag_keys=request.texts("TransitiveTagKeys"),
+        transitive_tag_keys=tuple(
+            dict.fromkeys((*request.texts("TransitiveTagKeys"), *request.pairs("IncomingTransitiveTags")))
+        ),
     )
 
 
@@ -195,8 +197,16 @@ def _issued(change: Change, *, default_seconds: int | None) -> Session:
         mfa=change.actor.mfa,
         policy=request.policy("Policy"),
         policy_arns=request.texts("PolicyArns"),
-        tags=tuple(sorted(request.pairs("Tags").items())),
+        tags=tuple(sorted(_tags(request).items())),
     )
+
+
+def _tags(request: Members) -> dict[str, str]:
+    """Those that the request passes, that a token or assertion passes, and that come from the calling session.
+
+    Source: "Pass session tags in AWS STS", "Viewing session tags in CloudTrail".
+    """
+    return request.pairs("IncomingTransitiveTags") | request.pairs("PrincipalTags") | request.pairs("Tags")
 
 
 def role_shown(session: Session) -> Sighting | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ledger.vault.tables import insert_unless_there, vault_attempts
+from ledger.vault.tables import upsert, vault_attempts
 
 FREE_FAILURES: Final = 5
 WAIT_SECONDS_MAX: Final = 900
@@ -34,19 +34,21 @@ def wait_seconds(failures: int) -> int:
 
 def begin_attempt(connection: sa.Connection, account_id: str, kind: str, owner: str, now: int) -> None:
     """Count an attempt as failed, until `succeeded`. Raises TooManyAttempts, and counts it not."""
-    of = _of(account_id, kind, owner)
-    query = sa.select(vault_attempts.c.failures, vault_attempts.c.until).where(of).with_for_update()
-    row = connection.execute(query).first()
-    if row is None:
+    taken = upsert(connection, vault_attempts).values(
+        account_id=account_id, kind=kind, owner=owner, failures=0, until=now
+    )
+    # To be updated, if only to what it is, the row is locked, and nobody's success takes it away meanwhile.
+    taken = taken.on_conflict_do_update(
+        index_elements=list(vault_attempts.primary_key), set_={"failures": vault_attempts.c.failures}
+    )
+    row = connection.execute(taken.returning(vault_attempts.c.failures, vault_attempts.c.until)).one()
+    if row.failures == 0:
         connection.execute(vault_attempts.delete().where(vault_attempts.c.until < now - FORGOTTEN_SECONDS))
-        insert_unless_there(
-            connection, vault_attempts, account_id=account_id, kind=kind, owner=owner, failures=0, until=now
-        )
-        row = connection.execute(query).one()
     if row.until > now:
         raise TooManyAttempts(row.until - now)
     failures = row.failures + 1
     until = now + wait_seconds(failures)
+    of = _of(account_id, kind, owner)
     connection.execute(vault_attempts.update().where(of).values(failures=failures, until=until))
 
 

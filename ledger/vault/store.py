@@ -21,7 +21,7 @@ from ledger.vault.codes import step_of, step_of_pair
 from ledger.vault.keys import Keyring
 from ledger.vault.passwords import hash_password, is_outdated, is_password, nobodys_hash
 from ledger.vault.sealing import Envelope, Place, check_key, check_value, rewrapped, seal, unseal
-from ledger.vault.tables import insert_unless_there, vault_keys, vault_secrets
+from ledger.vault.tables import upsert, vault_keys, vault_secrets
 
 PASSWORDS_KEPT: Final = 24  # the most that PasswordReusePrevention can ask for
 KEYS_REMEMBERED: Final = 10_000
@@ -91,7 +91,8 @@ class Vault:
     def _announce(self, connection: sa.Connection) -> None:
         """Another process may have rotated the keys while this one still seals with the one before."""
         first = self.keyring.first
-        insert_unless_there(connection, vault_keys, id=first.id, check=check_value(first))
+        announced = upsert(connection, vault_keys).values(id=first.id, check=check_value(first))
+        connection.execute(announced.on_conflict_do_nothing())
 
     def access_key(self, key_id: str) -> tuple[str, str] | None:
         """The account and the secret of a long-term key. Whether the key is (still) good, the account's state tells."""

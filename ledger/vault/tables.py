@@ -46,6 +46,6 @@ vault_attempts = sa.Table(
 )
 
 
-def insert_unless_there(connection: sa.Connection, table: sa.Table, **values: Any) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """Both databases' INSERT … ON CONFLICT, which SQLAlchemy keeps apart."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)

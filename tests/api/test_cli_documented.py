@@ -20,7 +20,9 @@ def section(name: str) -> str:
 
 
 def options(name: str) -> set[str]:
-    return {word for one in COMMANDS[name].params for word in one.opts if word.startswith("-")}
+    """The options of a command, or of all commands in a group."""
+    within = getattr(COMMANDS[name], "commands", {None: COMMANDS[name]}).values()
+    return {word for one in within for param in one.params for word in param.opts if word.startswith("-")}
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -16,6 +16,7 @@ from ledger.authority.recording import Surroundings, record_of, recorded
 from ledger.iam.deciding import DECISIONS, Answer, Bearer, Call, Moment
 from ledger.iam.operations import evolve
 from ledger.iam.refusals import Refusal
+from ledger.iam.sessions import SESSION_ACTIONS
 from ledger.policy.request import caller_of
 from ledger.record import read_record
 from tests.ledger.told import ACCOUNT, NOON, given
@@ -62,8 +63,11 @@ class Asked:
             event_id=f"01890000-0000-7000-8000-{self.position:012}",
             surroundings=WHENCE,
             read_only=read_only,
-            request=recorded(parameters),
-            response=None if read_only else recorded(output, comma=service == "sts"),
+            request=recorded(parameters) | dict(self.answer.request_told),
+            # Whose answer is a credential, CloudTrail writes down whatever the operation is called.
+            response=None
+            if read_only and action not in SESSION_ACTIONS
+            else recorded(output, comma=service == "sts"),
         )
         change = Change(self.position, read_record(self.record), native=True)
         self.account = evolve(self.account.settled(), change)

@@ -33,6 +33,7 @@ from ledger.account.entities import (
     PolicyVersion,
     Preference,
     ProfiledRole,
+    Propagation,
     Role,
     SAMLProvider,
     Settings,
@@ -65,6 +66,14 @@ def by(parts: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
 
 def built(kind: Any, /, **members: Any) -> st.SearchStrategy[Any]:
     return st.builds(kind, **members)
+
+
+propagations = maybe | built(
+    Propagation,
+    context_provider=maybe | st.dictionaries(names, names, max_size=3),
+    identity_center_instance_arn=maybe | names,
+    made_by=positions,
+)
 
 
 def tags(index: Any = str) -> st.SearchStrategy[Any]:
@@ -193,6 +202,9 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         create_date=dates,
         created_by=positions,
         metadata_made_by=positions,
+        metadata=maybe | names,
+        assertion_encryption_mode=maybe | names,
+        propagation=propagations,
         tags=tags(),
         assumed=reasons,
     ),
@@ -205,6 +217,7 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         client_ids=st.dictionaries(names, positions, max_size=3).map(Map),
         thumbprints=st.lists(names, max_size=2).map(tuple),
         thumbprints_made_by=positions,
+        propagation=propagations,
         tags=tags(),
         assumed=reasons,
     ),
@@ -306,6 +319,10 @@ request_names = st.sampled_from(
         "virtualMFADeviceName",
         "sSHPublicKeyId",
         "maxSessionDuration",
+        "sAMLMetadataDocument",
+        "contextProvider",
+        "identityCenterInstanceArn",
+        "removeContextProvider",
     ]
 )
 rubbish = json | st.sampled_from(

@@ -35,6 +35,7 @@ from ledger.log.bodies import (
 )
 from ledger.log.schema import IMMUTABLE, entries, metadata
 from ledger.record import canonical, read_record
+from ledger.vault.tables import vault_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -681,11 +682,13 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, create: bool) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_ledger_of_before_the_authorizations_goes_on(database_url: str) -> None:
+def test_a_ledger_of_before_the_authorizations_and_the_vault_goes_on(database_url: str) -> None:
     engine = open_engine(database_url, create=True)
     Log(engine).append(drafts(2))
     before = everything(Log(engine))
     with engine.begin() as connection:
+        for table in ("vault_secrets", "vault_keys", "vault_attempts"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("DROP INDEX entries_authorized")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
@@ -694,6 +697,8 @@ def test_a_ledger_of_before_the_authorizations_goes_on(database_url: str) -> Non
     assert everything(log)[:2] == before
     assert all(entry.intact() for entry in everything(log))
     assert log.authorized(ACCOUNT) == [2]
+    with log.engine.connect() as connection:
+        assert connection.execute(sa.select(vault_secrets)).all() == []
     log.engine.dispose()
 
 
@@ -721,6 +726,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_the_migrations_make_what_the_schema_says(log: Log) -> None:
     with log.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert vault_secrets.metadata is metadata
         assert compare_metadata(context, metadata) == []
         indexes = {index["name"]: index for index in sa.inspect(connection).get_indexes("entries")}
     where = f"{log.engine.dialect.name}_where"

@@ -29,6 +29,8 @@ def models() -> list[tuple[str, str]]:
         shapes = botocore.loaders.Loader().load_service_model(service, "service-2")["shapes"]
         for name, shape in shapes.items():
             for member, target in shape.get("members", {}).items():
+                if name == "OriginIdentity":  # who somebody is elsewhere: personal, and no secret
+                    continue
                 if target.get("sensitive") or shapes[target["shape"]].get("sensitive"):
                     found.append((f"{service}:{name}", member))
     return found
