@@ -39,6 +39,10 @@ def of_event(elements: Mapping[str, Any]) -> str | None:
     return "*" if found is None else f"{_ARN}{found[1]:0>12}"
 
 
+def of_api(elements: Mapping[str, Any]) -> str:
+    return f"arn:aws:{SERVICE}:::api"
+
+
 def _get(
     path: str,
     name: str,
@@ -54,7 +58,7 @@ def _get(
 
 RULES: Final = Rules(
     [
-        _get("/openapi.json", "DescribeApi"),
+        _get("/openapi.json", "DescribeApi", of=of_api),
         _get("/v1/events", "LookupEvents", questions.EventsQuestion),
         _get("/v1/events/{id}", "GetEvent", of=of_event),
         _get("/v1/events/{id}/blame", "BlameEvent", permission_reads.BlameQuestion, of=of_event),
@@ -83,8 +87,9 @@ def own_account_only(log: Log) -> Callable[[Decision], Awaitable[str | None]]:
     began: dict[str, bool] = {}
 
     def of_strangers(decision: Decision) -> str | None:
-        asked = str(decision.authorization["resource"]).removeprefix(_ARN)
-        if asked == decision.account_id:
+        resource = str(decision.authorization["resource"])
+        asked = resource.removeprefix(_ARN)
+        if asked == decision.account_id or not (asked == "*" or resource.startswith(_ARN)):
             return None
         accounts = log.account_ids() if asked == "*" else [asked]
         for account_id in accounts:

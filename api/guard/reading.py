@@ -41,13 +41,13 @@ TOLD_KEYS: Final = frozenset(
 TOLD_FAMILIES: Final = ("aws:requesttag/", "aws:resourcetag/")
 SINGLE: Final = frozenset({"aws:sourceip", "aws:useragent", "aws:securetransport"})
 
-_MEMBERS: Final = frozenset(
+MEMBERS: Final = frozenset(
     {
         *("credential", "action", "resource", "context", "requestParameters", "region", "eventSource"),
         *("readOnly", "outcomeFollows"),
     }
 )
-_OUTCOME_MEMBERS: Final = frozenset({"receipt", "responseElements", "errorCode", "errorMessage"})
+OUTCOME_MEMBERS: Final = frozenset({"receipt", "responseElements", "errorCode", "errorMessage"})
 _ACTION: Final = re.compile(r"([a-z0-9][a-z0-9-]{0,62}):[A-Za-z][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _RESOURCE: Final = re.compile(r"arn:[\w-]+:[\w.-]*:[\w-]*:(?:\d{12}|aws)?:[^\x00-\x1f\x7f]+", re.ASCII)
 _KEY: Final = re.compile(r"([a-z0-9][a-z0-9-]{0,62}):[^\x00-\x20\x7f]+", re.ASCII | re.IGNORECASE)
@@ -61,7 +61,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", re.ASCII)
 
 def read_question(told: Any, *, own: bool = False) -> Question:
     """Raises NotUnderstood, which names the parameter. `own`: it is the ledger that asks, for a call of its own."""
-    members = _object(told, "", _MEMBERS)
+    members = _object(told, "", MEMBERS)
     action = _text(members, "action")
     found = _ACTION.fullmatch(action)
     if found is None:
@@ -99,7 +99,7 @@ def read_question(told: Any, *, own: bool = False) -> Question:
 
 def read_outcome(told: Any) -> Outcome:
     """Raises NotUnderstood, which names the parameter."""
-    members = _object(told, "", _OUTCOME_MEMBERS)
+    members = _object(told, "", OUTCOME_MEMBERS)
     code = _matching(members, "errorCode", _ERROR_CODE)
     message = members.get("errorMessage")
     if message is not None:
