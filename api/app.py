@@ -74,7 +74,7 @@ def make_guarded_app(investigation: Investigation, authority: Authority) -> ASGI
         RULES,
         admits=own_account_only(investigation.log),
     )
-    return with_door(Authorize(unkept(guard), authority), Door(authority))
+    return with_door(Authorize(unkept(guard), authority), Door(authority, investigation))
 
 
 def _app(investigation: Investigation) -> FastAPI:

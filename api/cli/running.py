@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from ledger.authority.authority import Authority
-    from ledger.log import Log
+    from projections.investigation import Investigation
 
 TOKEN_BYTES = 24
 
@@ -58,16 +58,17 @@ def serve(
         from api.app import make_app, make_guarded_app
         from projections.investigation import Investigation
 
-        authority = _authority(context.obj, log)
+        ledger = Investigation(log)
+        authority = _authority(context.obj, ledger)
         _announce(context.obj, ear, address)
         app: ASGIApp
         if authority is None:
             print(
                 "token: the one in IAM_LEDGER_TOKEN" if given is not None else f"token: {token}", flush=True
             )
-            app = make_app(Investigation(log), token=token)
+            app = make_app(ledger, token=token)
         else:
-            app = make_guarded_app(Investigation(log), authority)
+            app = make_guarded_app(ledger, authority)
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
             uvicorn.Server(config).run(sockets=[ear])
@@ -78,20 +79,19 @@ def serve(
                 authority.close()
 
 
-def _authority(url: str, log: Log) -> Authority | None:
+def _authority(url: str, ledger: Investigation) -> Authority | None:
     """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
     import sqlalchemy as sa
 
     from ledger.vault.tables import vault_keys
 
-    with log.engine.connect() as connection:
+    with ledger.log.engine.connect() as connection:
         if connection.execute(sa.select(vault_keys.c.id).limit(1)).first() is None:
             return None
-    from ledger.authority.authority import Authority
-    from ledger.log import Log
+    from api.aws.answers.reading import authority_over
     from ledger.vault.store import Vault
 
-    return Authority(Log(log.engine), Vault(log.engine, keyring_of_ledger(url)))
+    return authority_over(ledger, Vault(ledger.log.engine, keyring_of_ledger(url)))
 
 
 def demo(

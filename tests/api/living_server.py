@@ -14,7 +14,8 @@ import uvicorn
 from botocore.config import Config
 
 from api.app import make_guarded_app
-from ledger.authority.authority import Authority, Request
+from api.aws.answers.reading import authority_over
+from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
 from ledger.iam.deciding import Bearer
@@ -58,8 +59,8 @@ class LivingServer:
     def __init__(self, database_url: str) -> None:
         self.log = Log(open_engine(database_url, create=True))
         self.vault = Vault(self.log.engine, Keyring(new_key()))
-        self.authority = Authority(Log(self.log.engine), self.vault)
         self.investigation = Investigation(Log(self.log.engine))
+        self.authority = authority_over(self.investigation, self.vault)
         app = make_guarded_app(self.investigation, self.authority)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
