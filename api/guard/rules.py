@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -116,6 +116,9 @@ class Rules:
         for rule in rules:
             pattern, _, convertors = compile_path(rule.path)
             self._rules.append((rule, pattern, convertors))
+
+    def __iter__(self) -> Iterator[Rule | Public]:
+        return (rule for rule, _, _ in self._rules)
 
     def match(self, method: str, path: str) -> Matched | None:
         """None where no rule speaks of the route. HEAD is what GET is, where it has no rule of its own."""
