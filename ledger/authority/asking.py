@@ -100,8 +100,7 @@ class ServiceCalls:
     # ---- in turn
 
     def _at_once(self, inquiry: Inquiry, now: Now) -> Written:
-        told, document = self._decided(inquiry, now)
-        return self._written(told, document, now)
+        return self._written(*self._decided(inquiry, now), now)
 
     def _deferred(self, inquiry: Inquiry, now: Now) -> Written:
         told, document = self._decided(inquiry, now)
