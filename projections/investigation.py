@@ -6,6 +6,7 @@ RFC 3339. Every question first takes in what was appended, so everyone reads the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,6 +143,7 @@ class Investigation:
             account=account,
             since=since,
             until=until,
+            now=int(time.time()),
         )
 
     # -- the account at a time ----------------------------------------------------------------------------------
