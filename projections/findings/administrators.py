@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.account.entities import Role, User
 from ledger.entry import Entry
+from ledger.log.schema import entries
 from ledger.policy.decision import Match, Way
 from ledger.policy.entitlements import Entitlements
 from projections.findings.evidence import REFERENCES_MAX, Evidence, Finding
@@ -14,10 +15,14 @@ from projections.findings.standing import End, first_told, of_aws, reasons, stan
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.reach.access import Access, Risk, access
 from projections.permissions.reach.reached import Roles
-from projections.permissions.reach.standing import WholeWorld
+from projections.permissions.reach.standing import Standing, WholeWorld
 from projections.permissions.telling import Teller, told_unknown
 
 CALLED_SO = "admin"  # AdministratorAccess, Admins, NetworkAdmin
+EVERYTHING = frozenset({"*", "*:*"})
+LOOKED_AT_MAX = (
+    500  # principals whose ways are judged: each is tried on every other, so the work grows by the square
+)
 
 
 @standing
@@ -27,21 +32,45 @@ def by_surprise(evidence: Evidence, end: End) -> Iterator[Finding]:
 
     A policy or group is an administrators' where its name has `admin` in it. `high` where everything is allowed at
     once, `medium` where a step lies between. An escalation that rests on what no record tells is not told.
+    In an account of more than 500 principals escalations are not looked for, and an `info` finding says so: ask `access`.
     """
     world = WholeWorld(PastAccounts(evidence.log), Entitlements(), end.at)
     roles = Roles(world)
     teller = Teller(evidence.log)
     holders: list[User | Role] = [*end.account.users.values(), *end.account.roles.values()]
-    for holder in sorted(holders, key=lambda one: one.arn):
-        if not has_policies(holder) or (isinstance(holder, Role) and of_aws(holder)):
+    asked = [
+        holder
+        for holder in sorted(holders, key=lambda one: one.arn)
+        if has_policies(holder) and not (isinstance(holder, Role) and of_aws(holder))
+    ]
+    if many := len(asked) > LOOKED_AT_MAX:
+        yield _not_looked(evidence, end, len(asked))
+    for holder in asked:
+        stands = world.standing_of(holder, end.account.id)
+        if many and not _may_be_everything(stands):
             continue
-        found = access(world.standing_of(holder, end.account.id), roles)
+        found = access(stands, roles)
         matches = _surprising(holder, found)
         if not matches:
             continue
         told = grants(evidence, matches) or first_told(evidence, end, holder.kind, holder.id)
         if told:
             yield _finding(teller, holder, found, matches, told)
+
+
+def _may_be_everything(stands: Standing) -> bool:
+    return any(EVERYTHING.intersection(part.actions) for part in stands.permitted.allows)
+
+
+def _not_looked(evidence: Evidence, end: End, count: int) -> Finding:
+    first = evidence.entries(entries.c.account == end.number, entries.c.time == end.told_from, limit=1)
+    return Finding(
+        "info",
+        f"Account {end.account.id} has {count} principals: who of them could escalate was not looked at",
+        end.arn_of_root,
+        first,
+        {"principals": count, "lookedAtMax": LOOKED_AT_MAX},
+    )
 
 
 def _finding(

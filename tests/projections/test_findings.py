@@ -300,7 +300,7 @@ def test_an_unknown_kind_is_refused_with_those_there_are(ask: Ask) -> None:
 
 
 def test_every_kind_names_its_question() -> None:
-    assert all("Question " in (find.__doc__ or "") for find in KINDS.values())
+    assert all("Question" in (find.__doc__ or "") for find in KINDS.values())
 
 
 def test_an_empty_ledger_has_none(sqlite_url: str) -> None:
