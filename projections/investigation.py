@@ -81,6 +81,7 @@ class Investigation:
                 "message": told["errorMessage"],
             },
             "changed": [self._difference(one, {entry.position: ref(entry)}) for one in changed],
+            "authorization": None if entry.authorization is None else orjson.loads(entry.authorization),
             "leafHash": entry.leaf_hash.hex(),
             "origin": {"file": entry.origin.file, "sha256": entry.origin.sha256},
         }

@@ -59,7 +59,12 @@ def by_surprise(evidence: Evidence, end: End) -> Iterator[Finding]:
 
 
 def _may_be_everything(stands: Standing) -> bool:
-    return any(EVERYTHING.intersection(part.actions) for part in stands.permitted.allows)
+    """Whether any statement speaks of everything: a look that costs nothing beside that at all it permits."""
+    return any(
+        EVERYTHING.intersection(statement.actions)
+        for policy, _ in stands.entitlement.identity.entries
+        for statement in policy.statements
+    )
 
 
 def _not_looked(evidence: Evidence, end: End, count: int) -> Finding:
