@@ -15,9 +15,11 @@ from botocore.config import Config
 
 from api.app import make_app, with_door
 from api.aws.door import Door
+from api.sign_in import with_sign_in
 from ledger.authority.authority import Authority, Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
+from ledger.authority.sign_in import SignIn
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
 from ledger.policy.request import caller_of
@@ -62,7 +64,10 @@ class LivingServer:
         self.vault = Vault(self.log.engine, Keyring(new_key()))
         self.authority = Authority(Log(self.log.engine), self.vault)
         self.investigation = Investigation(Log(self.log.engine))
-        app = with_door(make_app(self.investigation, token=TOKEN), Door(self.authority))
+        app = with_sign_in(
+            make_app(self.investigation, token=TOKEN), SignIn(Log(self.log.engine), self.authority)
+        )
+        app = with_door(app, Door(self.authority))
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(

@@ -32,6 +32,7 @@ def test_nothing_is_folded_or_named_that_no_model_knows() -> None:
         "iam-ledger:ImportAccountSnapshot",
         "signin:ConsoleLogin",
         "signin:GetSigninToken",
+        "signin:PasswordUpdated",
         "signin:SwitchRole",
     }
     assert named - operations_of("iam") - operations_of("sts") == ours
