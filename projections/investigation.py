@@ -21,6 +21,7 @@ from projections import findings as signs
 from projections.activity import Activity, Question
 from projections.credentials import key_report
 from projections.history import Difference, History, Version
+from projections.last_uses import LastUses
 from projections.lineage import lineage
 from projections.lines import Line, line, ref
 from projections.naming import account_named, events_named
@@ -44,6 +45,7 @@ class Investigation:
         self._progress = progress
         self.account_history = History(log)
         self.sessions = Sessions(log)
+        self.last_uses = LastUses(log)
         self._permissions = Permissions(log, self.sessions)
 
     # -- who did what -------------------------------------------------------------------------------------------
@@ -232,6 +234,7 @@ class Investigation:
     def rebuild(self) -> None:
         """Throw all projections away and build them again from the log."""
         self.runner.rebuild()
+        self.last_uses.runner.rebuild()
         self.entries.runner.rebuild(progress=self._progress)
 
     def _refs(self, account_id: str, positions: list[int]) -> dict[int, Answer]:

@@ -65,6 +65,10 @@ class Members:
         value = self._members.get(name.lower())
         return None if value == HIDDEN else read_policy(value)
 
+    def structure(self, name: str) -> Mapping[str, Any] | None:
+        value = self._members.get(name.lower())
+        return value if isinstance(value, Mapping) else None
+
     def within(self, name: str) -> Members:
         return Members(self._members.get(name.lower()))
 

@@ -22,7 +22,7 @@ from ledger.iam.issuing import (
     role_seconds,
     the_role,
 )
-from ledger.iam.refusals import AccessDenied
+from ledger.iam.refusals import AccessDenied, InvalidContextAssertion
 from ledger.policy.request import CallerKind
 
 
@@ -51,6 +51,8 @@ def also(account: Account, call: Call) -> Iterable[Question]:
 def assume_role(account: Account, call: Call, moment: Moment) -> Answer:
     if call.by.is_root:
         raise AccessDenied("Roles may not be assumed by root accounts.")
+    if call.get("ProvidedContexts"):  # signed and encrypted by AWS for itself: here nobody can read them
+        raise InvalidContextAssertion("The context assertion is not valid.")
     arn, name, tags = call["RoleArn"], call["RoleSessionName"], call.tags
     inherited = inherited_tags(call.by)
     check_tags([tag["Key"] for tag in call.get("Tags", ())], call.get("TransitiveTagKeys", ()), inherited)

@@ -148,6 +148,9 @@ class Decision:
     """`on` tells the resource that permission is asked for, `also` what else must be allowed. `facts` names what is to
     be looked up before the decision, outside of any transaction: see `ledger.authority.facts`. `outside`: the decision
     itself is made there, for it takes time, and changes nothing.
+
+    `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
+    word it comes is itself a Refusal.
     """
 
     action: str

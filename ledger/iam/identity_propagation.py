@@ -53,12 +53,8 @@ def propagating(provider: Provider, change: Change) -> Provider:
     request, there = change.request, provider.propagation or NONE
     context: Mapping[str, Any] | None = there.context_provider
     instance = there.identity_center_instance_arn
-    told = change.record.document.get("requestParameters")
-    new = next(
-        (value for name, value in (told or {}).items() if name.lower() == "contextprovider"),
-        None,
-    )
-    if isinstance(new, Mapping):
+    new = request.structure("ContextProvider")
+    if new is not None:
         context = _as_the_api_names_it(new)
     elif request.truth("RemoveContextProvider"):
         context = None

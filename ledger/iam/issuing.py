@@ -16,6 +16,7 @@ from ledger.account.account import Account
 from ledger.account.entities import Role
 from ledger.iam.deciding import Call, Moment, calling_user
 from ledger.iam.documents import checked
+from ledger.iam.limits import SESSION_POLICY_ARNS, SESSION_POLICY_SIZE, SESSION_TAGS
 from ledger.iam.present import check_policy_arn, policy_exists
 from ledger.iam.refusals import AccessDenied, InvalidParameterValue, PackedPolicyTooLarge, ValidationError
 from ledger.iam.sessions import ROLE_SESSION_SECONDS
@@ -23,9 +24,6 @@ from ledger.policy.grammar import PolicyKind
 
 ACCESS_KEY_ID_LENGTH: Final = 20
 CHAINED_SECONDS: Final = 3600
-POLICY_SIZE: Final = 2048
-POLICY_ARNS: Final = 10
-TAGS: Final = 50
 
 # AWS tells no sizes, only percentages: nine tags of 252 characters are 498 % of what there is (aws-actions/
 # configure-aws-credentials#1898), which 4 bytes beside each tag and 462 bytes for all explain.
@@ -119,6 +117,8 @@ def check_tags(keys: Iterable[str], transitive: Iterable[str], inherited: Iterab
         if folded.startswith("aws:"):
             raise InvalidParameterValue("aws: prefixed tag key names are not allowed for external use.")
         told.add(folded)
+    if len(told) > SESSION_TAGS:
+        raise ValidationError(_too_long(f"[{', '.join(sorted(told))}]", "tags", SESSION_TAGS))
     there = {key.casefold() for key in inherited}
     wanted = {key.casefold() for key in transitive}
     if there & (told | wanted):
@@ -136,12 +136,12 @@ def check_session_policies(account: Account, call: Call, at: int) -> None:
     """The policies that limit the session to what both they and the principal's own allow."""
     text = call.get("Policy")
     if text is not None:
-        if len(text) > POLICY_SIZE:
-            raise ValidationError(_too_long(text, "policy", POLICY_SIZE))
+        if len(text) > SESSION_POLICY_SIZE:
+            raise ValidationError(_too_long(text, "policy", SESSION_POLICY_SIZE))
         checked(text, PolicyKind.SESSION)
     arns = _arns(call)
-    if len(arns) > POLICY_ARNS:
-        raise ValidationError(_too_long(f"[{', '.join(arns)}]", "policyArns", POLICY_ARNS))
+    if len(arns) > SESSION_POLICY_ARNS:
+        raise ValidationError(_too_long(f"[{', '.join(arns)}]", "policyArns", SESSION_POLICY_ARNS))
     for arn in arns:
         check_policy_arn(arn)
         if not policy_exists(account, arn, at):

@@ -26,6 +26,12 @@ SERVER_CERTIFICATES: Final = 20
 POLICY_VERSIONS_IN_USE: Final = 10_000
 TAGS: Final = 50
 ROLES_PER_INSTANCE_PROFILE: Final = 1
+SAML_PROVIDERS: Final = 100
+OIDC_PROVIDERS: Final = 100
+CLIENT_IDS_PER_OIDC_PROVIDER: Final = 100
+THUMBPRINTS_PER_OIDC_PROVIDER: Final = 5
+SESSION_TAGS: Final = 50
+SESSION_POLICY_ARNS: Final = 10
 
 # Characters of policies, white space not counted; of inline policies all of one holder together.
 USER_POLICY_SIZE: Final = 2048
@@ -33,6 +39,7 @@ GROUP_POLICY_SIZE: Final = 5120
 ROLE_POLICY_SIZE: Final = 10240
 MANAGED_POLICY_SIZE: Final = 6144
 TRUST_POLICY_SIZE: Final = 2048
+SESSION_POLICY_SIZE: Final = 2048  # white space counted
 
 
 def room_for_one_more(there: Sized, quota: int, name: str) -> None:

@@ -20,7 +20,12 @@ from ledger.iam.identity_propagation import (
     propagation_enabled,
     shown_propagation,
 )
-from ledger.iam.limits import room_for_one_more
+from ledger.iam.limits import (
+    CLIENT_IDS_PER_OIDC_PROVIDER,
+    OIDC_PROVIDERS,
+    THUMBPRINTS_PER_OIDC_PROVIDER,
+    room_for_one_more,
+)
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.refusals import (
     EntityAlreadyExists,
@@ -34,9 +39,6 @@ from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn
 
 UNSEEN = (Reason.UNSEEN_CREATION,)
-PROVIDERS = 100
-CLIENT_IDS = 100
-THUMBPRINTS = 5
 
 
 def a_provider(account: Account, call: Call) -> str:
@@ -60,13 +62,15 @@ def provider_there(account: Account, call: Call) -> OIDCProvider:
 
 
 def _check_thumbprints(thumbprints: list[str]) -> None:
-    if len(thumbprints) > THUMBPRINTS:
+    if len(thumbprints) > THUMBPRINTS_PER_OIDC_PROVIDER:
         raise InvalidInput("Thumbprint list must contain fewer than 5 entries.")
 
 
 def _check_client_ids(client_ids: set[str]) -> None:
-    if len(client_ids) > CLIENT_IDS:
-        raise LimitExceeded(f"Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: {CLIENT_IDS}")
+    if len(client_ids) > CLIENT_IDS_PER_OIDC_PROVIDER:
+        raise LimitExceeded(
+            f"Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: {CLIENT_IDS_PER_OIDC_PROVIDER}"
+        )
 
 
 def _check_url(url: str) -> None:
@@ -94,7 +98,7 @@ def decide_create_open_id_connect_provider(account: Account, call: Call, moment:
     created = a_new_provider(account, call)
     if created in account.oidc_providers:
         raise EntityAlreadyExists(f"Provider with url {url} already exists.")
-    room_for_one_more(account.oidc_providers, PROVIDERS, "OpenIdConnectProvidersPerAccount")
+    room_for_one_more(account.oidc_providers, OIDC_PROVIDERS, "OpenIdConnectProvidersPerAccount")
     tags = new_tags(OIDCProvider, Map(), call)
     told: dict[str, Any] = {"OpenIDConnectProviderArn": created}
     return Answer(told | ({"Tags": shown_tags(tags)} if tags else {}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final
 from xml.etree import ElementTree
 
@@ -27,7 +26,6 @@ class Metadata:
     valid_until: int | None
 
 
-@lru_cache(maxsize=256)
 def read_metadata(text: str) -> Metadata:
     """Raises BadMetadata. Documents that declare types or entities are refused unread."""
     if _DECLARES.search(text):

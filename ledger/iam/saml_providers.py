@@ -22,7 +22,7 @@ from ledger.iam.identity_propagation import (
     propagation_enabled,
     shown_propagation,
 )
-from ledger.iam.limits import room_for_one_more
+from ledger.iam.limits import SAML_PROVIDERS, room_for_one_more
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.refusals import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from ledger.iam.saml_metadata import BadMetadata, read_metadata
@@ -31,7 +31,8 @@ from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn
 
 UNSEEN = (Reason.UNSEEN_CREATION,)
-PROVIDERS = 100
+CONTEXT = frozenset({"ContextProvider", "RemoveContextProvider"})
+METADATA = frozenset({"SAMLMetadataDocument", "AssertionEncryptionMode", "AddPrivateKey", "RemovePrivateKey"})
 YEARS = 100  # of validity, where the metadata does not say
 
 
@@ -65,6 +66,8 @@ def _check_metadata(text: str | None) -> None:
 
 def _check_encryption(call: Call) -> None:
     """Assertions are not decrypted here, so a provider that is to require it would let nobody in."""
+    if "RemovePrivateKey" in call:  # there is none
+        raise NoSuchEntity(f"Private key {call['RemovePrivateKey']} cannot be found.")
     if "AddPrivateKey" in call or call.get("AssertionEncryptionMode") == "Required":
         raise InvalidInput("Encrypted SAML assertions are not supported.")
 
@@ -81,7 +84,7 @@ def decide_create_saml_provider(account: Account, call: Call, moment: Moment) ->
     check_creation(call)
     if created in account.saml_providers:
         raise EntityAlreadyExists(f"Provider with name {call['Name']} already exists.")
-    room_for_one_more(account.saml_providers, PROVIDERS, "SAMLProvidersPerAccount")
+    room_for_one_more(account.saml_providers, SAML_PROVIDERS, "SAMLProvidersPerAccount")
     tags = new_tags(SAMLProvider, Map(), call)
     told: dict[str, Any] = {"SAMLProviderArn": created}
     return Answer(told | ({"Tags": shown_tags(tags)} if tags else {}))
@@ -135,6 +138,10 @@ def decide_update_saml_provider(account: Account, call: Call, moment: Moment) ->
     _check_metadata(call.get("SAMLMetadataDocument"))
     _check_encryption(call)
     check_update(provider, call)
+    if CONTEXT & call.parameters.keys() and METADATA & call.parameters.keys():
+        raise InvalidInput(
+            "A single request can change either the context provider or the provider metadata."
+        )
     return Answer({"SAMLProviderArn": provider.id})
 
 

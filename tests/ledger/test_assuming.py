@@ -10,6 +10,8 @@ from ledger.account.change import Change
 from ledger.iam.deciding import DECISIONS, Bearer, Call
 from ledger.iam.refusals import (
     AccessDenied,
+    InvalidAuthorizationMessage,
+    InvalidContextAssertion,
     InvalidParameterValue,
     Malformed,
     PackedPolicyTooLarge,
@@ -234,6 +236,8 @@ def test_a_code_is_right_and_of_the_callers_own_device() -> None:
 
 
 def test_a_session_policy_is_a_policy() -> None:
+    with refused(Malformed, "The policy is not in the valid JSON format."):
+        assume(sts(), Policy="{")
     with refused(Malformed, "Policy document should not specify a principal."):
         assume(sts(), Policy=TRUST_TEXT)
     with refused(InvalidParameterValue, f"Policy {READ_ONLY}x does not exist or is not attachable."):
@@ -333,6 +337,13 @@ def test_everybody_learns_who_they_are() -> None:
     }
     asked("GetFederationToken", Name="guest")
     assert asked("GetCallerIdentity", by=bearer(asked))["UserId"] == f"{ACCOUNT}:guest"
+
+
+def test_what_was_encoded_elsewhere_is_not_decoded() -> None:
+    with refused(InvalidAuthorizationMessage, "Message is not valid"):
+        sts()("DecodeAuthorizationMessage", EncodedMessage="x")
+    with refused(InvalidContextAssertion, "The context assertion is not valid."):
+        assume(sts(), ProvidedContexts=[{"ContextAssertion": "x"}])
 
 
 def test_a_key_tells_its_account() -> None:

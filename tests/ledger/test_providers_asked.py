@@ -174,6 +174,29 @@ def test_a_context_provider_comes_first_and_goes_last() -> None:
     assert "ContextProvider" not in iam("GetOpenIDConnectProvider", OpenIDConnectProviderArn=OIDC)
 
 
+def test_a_context_provider_may_be_there_from_the_beginning() -> None:
+    with refused(InvalidInput, "IdentityCenterInstanceArn requires ContextProvider."):
+        Asked()("CreateOpenIDConnectProvider", Url=URL, IdentityCenterInstanceArn=INSTANCE)
+    iam = Asked()
+    both: dict[str, Any] = {"ContextProvider": CONTEXT, "IdentityCenterInstanceArn": INSTANCE}
+    document: dict[str, Any] = {"SAMLMetadataDocument": metadata(), **both}
+    iam("CreateSAMLProvider", Name="corp", **document)
+    told = iam("GetSAMLProvider", SAMLProviderArn=SAML)
+    assert {name: told[name] for name in both} == both
+    assert iam("ListSAMLProviders")["SAMLProviderList"][0]["IsTrustedIdentityPropagationEnabled"] is True
+    words = "A single request can change either the context provider or the IAM Identity Center association."
+    with refused(InvalidInput, words):
+        iam("UpdateSAMLProvider", SAMLProviderArn=SAML, **both)
+    words = "A single request can change either the context provider or the provider metadata."
+    with refused(InvalidInput, words):
+        iam(
+            "UpdateSAMLProvider",
+            SAMLProviderArn=SAML,
+            ContextProvider=CONTEXT,
+            SAMLMetadataDocument=metadata(),
+        )
+
+
 # ---- SAML
 
 

@@ -1,0 +1,24 @@
+"""AWS's reads that the projections answer, a file a noun. To import this package is to fill the table of readings."""
+
+from api.aws.answers import (
+    access_keys,
+    authorization_details,
+    credential_reports,
+    events,
+    last_accessed,
+    trails,
+)
+from api.aws.answers.last_used import completed
+from api.aws.answers.reading import READINGS, Reading
+
+__all__ = [
+    "READINGS",
+    "Reading",
+    "access_keys",
+    "authorization_details",
+    "completed",
+    "credential_reports",
+    "events",
+    "last_accessed",
+    "trails",
+]

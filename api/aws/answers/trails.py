@@ -1,0 +1,117 @@
+"""Trails: what CloudTrail's clients ask before they look for events.
+
+There is one, named after the ledger. It can't be stopped; it delivers to no bucket, and until it signs digests no public
+key belongs to it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from api.aws.answers.reading import reads, seconds
+from api.aws.answers.refusals import CloudTrailARNInvalid, InvalidTimeRange, InvalidTrailName, TrailNotFound
+from ledger.account.account import Account
+from ledger.authority.recording import REGION
+from ledger.iam.deciding import Answer, Call, Moment, anything
+from ledger.record import format_time
+from projections.investigation import Investigation
+
+NAME: Final = "iam-ledger"
+# Source: InvalidTrailNameException of botocore's model.
+_NAME = re.compile(r"(?!\d+(\.\d+){3}$)(?=.{3,128}$)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", re.ASCII)
+_ARN = re.compile(r"arn:[\w-]+:cloudtrail:[\w-]+:\d{12}:trail/(.+)", re.ASCII)
+NO_NAME: Final = (
+    "Trail names must have 3 to 128 letters, digits, periods, underscores and dashes, begin and end with a letter or "
+    "digit, have no two signs beside each other, and not be an IP address."
+)
+
+
+def arn_of(account: Account, name: str = NAME) -> str:
+    return f"arn:aws:cloudtrail:{REGION}:{account.id}:trail/{name}"
+
+
+def asked_for(account: Account, call: Call) -> str:
+    """The ARN of the trail that a call names."""
+    name = call.get("Name", "")
+    return name if name.startswith("arn:") else arn_of(account, name)
+
+
+@reads("cloudtrail:DescribeTrails", on=anything)
+def describe_trails(ledger: Investigation, account: Account, call: Call, moment: Moment) -> Answer:
+    names = call.get("trailNameList") or [NAME]
+    for name in names:
+        _check(name)
+    there = NAME in names or arn_of(account) in names
+    return Answer({"trailList": [_shown(account)] if there else []})
+
+
+@reads("cloudtrail:GetTrail", on=asked_for)
+def get_trail(ledger: Investigation, account: Account, call: Call, moment: Moment) -> Answer:
+    _must_be_there(account, call)
+    return Answer({"Trail": _shown(account)})
+
+
+@reads("cloudtrail:GetTrailStatus", on=asked_for)
+def get_trail_status(ledger: Investigation, account: Account, call: Call, moment: Moment) -> Answer:
+    """Logging since the ledger's first entry was recorded. Members that AWS no longer uses are empty, as AWS has them."""
+    _must_be_there(account, call)
+    first = ledger.log.entry(account.id, 0)
+    told: dict[str, Any] = {
+        "IsLogging": True,
+        "LatestDeliveryAttemptTime": "",
+        "LatestDeliveryAttemptSucceeded": "",
+        "LatestNotificationAttemptTime": "",
+        "LatestNotificationAttemptSucceeded": "",
+        "TimeLoggingStarted": "",
+        "TimeLoggingStopped": "",
+    }
+    if first is not None:
+        since = first.recorded_at // 1000
+        told |= {"StartLoggingTime": since, "TimeLoggingStarted": format_time(since)}
+    return Answer(told)
+
+
+@reads("cloudtrail:ListTrails", on=anything)
+def list_trails(ledger: Investigation, account: Account, call: Call, moment: Moment) -> Answer:
+    return Answer({"Trails": [{"TrailARN": arn_of(account), "Name": NAME, "HomeRegion": REGION}]})
+
+
+@reads("cloudtrail:ListPublicKeys", on=anything)
+def list_public_keys(ledger: Investigation, account: Account, call: Call, moment: Moment) -> Answer:
+    start, end = call.get("StartTime"), call.get("EndTime")
+    if start is not None and end is not None and seconds(start) > seconds(end):
+        raise InvalidTimeRange("The start time is after the end time.")
+    return Answer({"PublicKeyList": []})
+
+
+def _shown(account: Account) -> dict[str, Any]:
+    return {
+        "Name": NAME,
+        "TrailARN": arn_of(account),
+        "HomeRegion": REGION,
+        "IncludeGlobalServiceEvents": True,
+        "IsMultiRegionTrail": True,
+        "IsOrganizationTrail": False,
+        "LogFileValidationEnabled": False,
+        "HasCustomEventSelectors": False,
+        "HasInsightSelectors": False,
+    }
+
+
+def _must_be_there(account: Account, call: Call) -> None:
+    _check(call["Name"])
+    arn = asked_for(account, call)
+    if arn != arn_of(account):
+        raise TrailNotFound(f"Unknown trail: {arn} for the user: {account.id}")
+
+
+def _check(name: str) -> None:
+    """Raises InvalidTrailName, or CloudTrailARNInvalid for what begins as an ARN."""
+    if not name.startswith("arn:"):
+        if not _NAME.fullmatch(name):
+            raise InvalidTrailName(NO_NAME)
+        return
+    found = _ARN.fullmatch(name)
+    if found is None or not _NAME.fullmatch(found[1]):
+        raise CloudTrailARNInvalid(f"{name} is no ARN of a trail.")

@@ -1,0 +1,177 @@
+"""When somebody was last at work: an access key, a password, a role, and each principal's use of each action.
+
+Keys and roles are answered by the log's own indexes. For who used which action last there is a projection: one row for
+a principal's calls of one action in one account's log, those that ended well apart from those that did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.entry import Entry
+from ledger.log import Log
+from ledger.log.rows import among
+from ledger.log.schema import Kind, entries, principals, strings
+from projections.activity import END_OF_TIME
+from projections.attribution import key_numbers
+from projections.runner import Projection, Runner, Span, metadata
+
+SIGN_IN: Final = "signin:ConsoleLogin"
+SPAN_MAX = 262_144  # entries that are summed up in one transaction, in about a second
+PLACE_BITS = 31  # of a position, below the time: the newest place is then the greatest number
+
+last_uses = sa.Table(
+    "last_uses",
+    metadata,
+    sa.Column("principal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("action", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("failed", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column(
+        "place", sa.BigInteger, nullable=False, comment="of the newest such entry: time x 2^31 + position"
+    ),
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The newest entry in which a principal, by its unique id, used an action; `time` in seconds since 1970."""
+
+    unique_id: str
+    action: str
+    time: int
+    account: int  # number of the account in whose log it stands
+    position: int
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        return self.time, self.account, self.position
+
+
+class LastUses:
+    """The questions about last use that one ledger answers. Whatever was appended is taken in first."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.runner = Runner(log, [LAST_USES])
+
+    def of_key(self, access_key_id: str, *, until: int = END_OF_TIME) -> Entry | None:
+        """The newest entry that the key made before `until`, however it ended."""
+        with self.log.engine.connect() as connection:
+            number = key_numbers(connection, [access_key_id]).get(access_key_id)
+            return None if number is None else self._newest(connection, entries.c.access_key == number, until)
+
+    def of_role(self, unique_id: str) -> Entry | None:
+        """The newest entry that a session of the role made, however it ended."""
+        with self.log.engine.connect() as connection:
+            found = (
+                self._newest(connection, entries.c.principal == number, END_OF_TIME)
+                for number in _numbers(connection, [unique_id])
+            )
+            return max((one for one in found if one is not None), key=lambda one: one.time, default=None)
+
+    def sign_ins(self, unique_ids: Collection[str], *, until: int = END_OF_TIME) -> dict[str, int]:
+        """When each of these (users, or root by the account's number) last signed in to the console with success."""
+        self.runner.catch_up()
+        last: dict[str, int] = {}
+        with self.log.engine.connect() as connection:
+            for one in self._uses(connection, unique_ids, only=SIGN_IN, failed=False):
+                time: int | None = one.time
+                if one.time >= until:
+                    time = self._sign_in_before(connection, one.unique_id, until)
+                if time is not None:
+                    last[one.unique_id] = max(time, last.get(one.unique_id, 0))
+        return last
+
+    def uses(self, unique_ids: Collection[str]) -> list[Use]:
+        """The last use of each action by each of these principals, however it ended; the newest first."""
+        self.runner.catch_up()
+        with self.log.engine.connect() as connection:
+            found = list(self._uses(connection, unique_ids))
+        return sorted(found, key=lambda one: (one.place, one.action), reverse=True)
+
+    def entries(self, uses: Sequence[Use]) -> list[Entry]:
+        """The entries of these uses, in their order."""
+        with self.log.engine.connect() as connection:
+            return self.log.fetch_all(connection, [(one.account, one.position) for one in uses])
+
+    def _uses(
+        self,
+        connection: sa.Connection,
+        unique_ids: Collection[str],
+        *,
+        only: str | None = None,
+        failed: bool | None = None,
+    ) -> Iterator[Use]:
+        u, s = last_uses.c, strings.c
+        numbers = _numbers(connection, unique_ids)
+        query = (
+            sa.select(u.principal, s.text, u.account, u.place)
+            .join(strings, s.id == u.action)
+            .where(among(connection, u.principal, numbers))
+        )
+        if only is not None:
+            query = query.where(s.kind == Kind.ACTION, s.text == only)
+        if failed is not None:
+            query = query.where(u.failed == int(failed))
+        for principal, action, account, place in connection.execute(query):
+            position = place & ((1 << PLACE_BITS) - 1)
+            yield Use(numbers[principal], action, place >> PLACE_BITS, account, position)
+
+    def _sign_in_before(self, connection: sa.Connection, unique_id: str, until: int) -> int | None:
+        e, s = entries.c, strings.c
+        action = sa.select(s.id).where(s.kind == Kind.ACTION, s.text == SIGN_IN).scalar_subquery()
+        query = sa.select(sa.func.max(e.time)).where(
+            among(connection, e.principal, _numbers(connection, [unique_id])),
+            e.action == action,
+            e.error.is_(None),
+            e.time < until,
+        )
+        return connection.execute(query).scalar()
+
+    def _newest(
+        self, connection: sa.Connection, condition: sa.ColumnElement[bool], until: int
+    ) -> Entry | None:
+        e = entries.c
+        query = (
+            sa.select(e.account, e.position)
+            .where(condition, e.time < until)
+            .order_by(e.time.desc(), e.account.desc(), e.position.desc())
+            .limit(1)
+        )
+        row = connection.execute(query).first()
+        return None if row is None else self.log.fetch(connection, row.account, [row.position])[0]
+
+
+def _numbers(connection: sa.Connection, unique_ids: Collection[str]) -> dict[int, str]:
+    p = principals.c
+    query = sa.select(p.id, p.unique_id).where(p.unique_id.in_(sorted(unique_ids)))
+    return {row.id: row.unique_id for row in connection.execute(query)}
+
+
+def _advance(connection: sa.Connection, log: Log, span: Span) -> None:
+    e = entries.c
+    failed = sa.case((e.error.is_(None), 0), else_=1)
+    newest = (
+        sa.select(
+            e.principal, e.action, failed, e.account, sa.func.max(e.time * (1 << PLACE_BITS) + e.position)
+        )
+        .where(e.account == span.account, e.position >= span.start, e.position < span.end)
+        .group_by(e.principal, e.action, failed, e.account)
+    )
+    on_postgresql = connection.dialect.name == "postgresql"
+    insert: Any = (postgresql.insert if on_postgresql else sqlite.insert)(last_uses).from_select(
+        ["principal", "action", "failed", "account", "place"], newest
+    )
+    greater = (sa.func.greatest if on_postgresql else sa.func.max)(last_uses.c.place, insert.excluded.place)
+    key = [column.name for column in last_uses.primary_key]
+    connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"place": greater}))
+
+
+LAST_USES = Projection("last_uses", version=1, tables=(last_uses,), advance=_advance, span_max=SPAN_MAX)
