@@ -22,6 +22,7 @@ from api.cli import (
     permissions_over_time,
     replays,
     running,
+    signing_in,
     vaults,
     verifying,
 )
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for room in (
     authorities,
+    signing_in,
     importing,
     events,
     accounts,

@@ -45,7 +45,7 @@ def serve(
 ) -> None:
     """Answer the same questions over HTTP, under /v1, to whoever bears the token."""
     settings = _settings()
-    if host is None and not _is_loopback(settings.host):
+    if host is None and not is_loopback(settings.host):
         raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
@@ -118,7 +118,7 @@ def _settings() -> Settings:
         raise Failed(f"{name}: {one['msg']}") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -144,7 +144,7 @@ def _announce(db: str, ear: socket.socket, host: str, token: str | None) -> None
 
     shown = sa.make_url(db).render_as_string(hide_password=True) if "://" in db else db
     port = ear.getsockname()[1]
-    if not _is_loopback(host):
+    if not is_loopback(host):
         say(f"others can reach {host}, and the token crosses the network as it is; put TLS before it")
     print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1")
     print("token: the one in IAM_LEDGER_TOKEN" if token is None else f"token: {token}", flush=True)
