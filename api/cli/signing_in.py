@@ -225,6 +225,7 @@ def _variables(issued: Mapping[str, str], endpoint: str | None) -> dict[str, str
         "AWS_SESSION_TOKEN": issued["SessionToken"],
         "AWS_CREDENTIAL_EXPIRATION": issued["Expiration"],
         "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,  # what boto3 and the first version of the aws CLI go by
     }
     return told if endpoint is None else told | {"AWS_ENDPOINT_URL": endpoint}
 

@@ -51,6 +51,7 @@ def test_or_lines_for_a_shell(command: Command, ledger: Path) -> None:
         "AWS_SESSION_TOKEN",
         "AWS_CREDENTIAL_EXPIRATION",
         "AWS_REGION",
+        "AWS_DEFAULT_REGION",
     ]
 
 
