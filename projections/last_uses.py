@@ -78,16 +78,21 @@ class LastUses:
 
     def sign_ins(self, unique_ids: Collection[str], *, until: int = END_OF_TIME) -> dict[str, int]:
         """When each of these (users, or root by the account's number) last signed in to the console with success."""
-        self.runner.catch_up()
-        last: dict[str, int] = {}
+        e, p, k = entries.c, principals.c, strings.c
         with self.log.engine.connect() as connection:
-            for one in self._uses(connection, unique_ids, only=SIGN_IN, failed=False):
-                time: int | None = one.time
-                if one.time >= until:
-                    time = self._sign_in_before(connection, one.unique_id, until)
-                if time is not None:
-                    last[one.unique_id] = max(time, last.get(one.unique_id, 0))
-        return last
+            signing_in = sa.select(k.id).where(k.kind == Kind.ACTION, k.text == SIGN_IN)
+            action = connection.execute(signing_in).scalar()
+            if action is None:
+                return {}
+            # `+ 0` has the few sign-ins looked through, and not all that somebody ever did.
+            wanted = among(connection, e.principal + 0, _numbers(connection, unique_ids))
+            query = (
+                sa.select(p.unique_id, sa.func.max(e.time))
+                .join(principals, p.id == e.principal)
+                .where(e.action == action, e.error.is_(None), e.time < until, wanted)
+                .group_by(p.unique_id)
+            )
+            return {row.unique_id: row[1] for row in connection.execute(query)}
 
     def uses(self, unique_ids: Collection[str]) -> list[Use]:
         """The last use of each action by each of these principals, however it ended; the newest first."""
@@ -101,14 +106,7 @@ class LastUses:
         with self.log.engine.connect() as connection:
             return self.log.fetch_all(connection, [(one.account, one.position) for one in uses])
 
-    def _uses(
-        self,
-        connection: sa.Connection,
-        unique_ids: Collection[str],
-        *,
-        only: str | None = None,
-        failed: bool | None = None,
-    ) -> Iterator[Use]:
+    def _uses(self, connection: sa.Connection, unique_ids: Collection[str]) -> Iterator[Use]:
         u, s = last_uses.c, strings.c
         numbers = _numbers(connection, unique_ids)
         query = (
@@ -116,24 +114,9 @@ class LastUses:
             .join(strings, s.id == u.action)
             .where(among(connection, u.principal, numbers))
         )
-        if only is not None:
-            query = query.where(s.kind == Kind.ACTION, s.text == only)
-        if failed is not None:
-            query = query.where(u.failed == int(failed))
         for principal, action, account, place in connection.execute(query):
             position = place & ((1 << PLACE_BITS) - 1)
             yield Use(numbers[principal], action, place >> PLACE_BITS, account, position)
-
-    def _sign_in_before(self, connection: sa.Connection, unique_id: str, until: int) -> int | None:
-        e, s = entries.c, strings.c
-        action = sa.select(s.id).where(s.kind == Kind.ACTION, s.text == SIGN_IN).scalar_subquery()
-        query = sa.select(sa.func.max(e.time)).where(
-            among(connection, e.principal, _numbers(connection, [unique_id])),
-            e.action == action,
-            e.error.is_(None),
-            e.time < until,
-        )
-        return connection.execute(query).scalar()
 
     def _newest(
         self, connection: sa.Connection, condition: sa.ColumnElement[bool], until: int

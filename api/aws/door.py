@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from api.aws import json11, models, query, validation, wire
+from api.aws.answers import COMPLETED, completed
 from api.aws.canonical_request import RawRequest
 from api.aws.models import Operation, Service
 from api.aws.refusing import WireError
@@ -28,6 +29,7 @@ from ledger.authority.credentials import Presented, Unauthenticated
 from ledger.authority.recording import REGION, Surroundings
 from ledger.authority.turns import Closed, Unavailable
 from ledger.iam.refusals import Misunderstood
+from projections.investigation import Investigation
 
 LOG: Final = logging.getLogger(__name__)
 WITHOUT_CREDENTIALS: Final = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
@@ -41,8 +43,13 @@ _TROUBLE: Final = "The request processing has failed because of an unknown error
 
 
 class Door:
-    def __init__(self, authority: Authority, *, clock: Callable[[], float] = time.time) -> None:
+    """`ledger` tells what the account does not: when passwords and roles were last used."""
+
+    def __init__(
+        self, authority: Authority, ledger: Investigation, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._authority = authority
+        self._ledger = ledger
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +104,10 @@ class Door:
         if told.refusal is not None:
             refusal = told.refusal
             return wire.refuse(service, refusal.code, refusal.status, refusal.message, request_id)
-        return wire.answer(operation, told.output, request_id)
+        output = told.output
+        if request.action in COMPLETED:
+            output = await run_in_threadpool(completed, self._ledger, request.action, output)
+        return wire.answer(operation, output, request_id)
 
     async def _told(self, request: Request) -> Reply:
         if self._authority.waits(request.action):

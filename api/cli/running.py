@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from ledger.authority.authority import Authority
-    from ledger.log import Log
+    from projections.investigation import Investigation
 
 TOKEN_BYTES = 24
 
@@ -55,9 +55,10 @@ def serve(
         from api.app import make_app, with_door
         from projections.investigation import Investigation
 
-        authority = _authority(context.obj, log)
+        ledger = Investigation(log)
+        authority = _authority(context.obj, ledger)
         _announce(context.obj, ear, address, None if given is not None else token)
-        app: ASGIApp = make_app(Investigation(log), token=token)
+        app: ASGIApp = make_app(ledger, token=token)
         if authority is not None:
             from api.aws.door import Door
             from api.sign_in import with_sign_in
@@ -65,7 +66,7 @@ def serve(
             from ledger.log import Log
 
             app = with_sign_in(app, SignIn(Log(log.engine), authority))
-            app = with_door(app, Door(authority))
+            app = with_door(app, Door(authority, ledger))
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
             uvicorn.Server(config).run(sockets=[ear])
@@ -76,20 +77,19 @@ def serve(
                 authority.close()
 
 
-def _authority(url: str, log: Log) -> Authority | None:
+def _authority(url: str, ledger: Investigation) -> Authority | None:
     """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
     import sqlalchemy as sa
 
     from ledger.vault.tables import vault_keys
 
-    with log.engine.connect() as connection:
+    with ledger.log.engine.connect() as connection:
         if connection.execute(sa.select(vault_keys.c.id).limit(1)).first() is None:
             return None
-    from ledger.authority.authority import Authority
-    from ledger.log import Log
+    from api.aws.answers.reading import authority_over
     from ledger.vault.store import Vault
 
-    return Authority(Log(log.engine), Vault(log.engine, keyring_of_ledger(url)))
+    return authority_over(ledger, Vault(ledger.log.engine, keyring_of_ledger(url)))
 
 
 def demo(

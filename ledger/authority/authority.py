@@ -21,7 +21,9 @@ from ledger.authority.recording import Surroundings, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
 from ledger.authorization import Authorization, authorize
 from ledger.entry import NATIVE, Draft
-from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment
+from ledger.iam import SESSION_ACTIONS
+from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment, Question
+from ledger.iam.federation import Vouched
 from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
@@ -183,6 +185,12 @@ class Authority:
             judged = self._judge(request, now, {}, now.event_id())
             return Written(None, (judged, now.account, now.time))
 
+        if request.presented is None and request.by is ANYBODY:  # whoever it is, the facts are to tell
+            account, at = self.turns.call(
+                request.account_id, lambda now: Written(None, (now.account, now.time))
+            )
+            call = Call(request.action, request.parameters, ANYBODY)
+            return {name: FACTS[name](self.vault, account, call, at) for name in decision.facts}
         judged, account, at = self.turns.call(request.account_id, judge)
         if judged.refusal is not None:
             return {}
@@ -196,21 +204,28 @@ class Authority:
             if presented.position is not None:
                 session = self._sessions.at(now.turn, presented.position)
             by = bearer_of(account, presented, now.time, session)
+        vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
+        if vouched is not None:
+            by = replace(by, federated=vouched.bearer)
         call = Call(request.action, request.parameters, by, facts)
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
             return _Judged(by, call, None, request.invalid)
-        questions = [(request.action, EVERYTHING if decision is None else decision.on(account, call))]
-        if decision is not None and decision.also is not None and request.invalid is None:
-            questions += decision.also(account, call)
-        asked = self._record(request, account, by, now.time, event_id)
+        try:
+            questions = self._questions(decision, account, call, request)
+        except Refusal as about_nothing:
+            return _Judged(by, call, None, about_nothing)
+        asked = read_record(self._record(request, account, by, now.time, event_id))
+        said = {} if vouched is None else vouched.values
         decided = None
         for action, resource in questions:
-            found = self._authorize(asked, action, resource, now, by, request.surroundings)
+            context = live_context(asked, action, resource, account, by.caller, request.surroundings)
+            found = self._authorize(action, resource, {**context, **said}, now, by)
             if decided is None or not found.allowed:
                 decided = found
             if not found.allowed:
-                return _Judged(by, call, found, AccessDenied(denial(found)))
+                words = denial(found) if vouched is None else f"Not authorized to perform {request.action}"
+                return _Judged(by, call, found, AccessDenied(words))
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
@@ -218,10 +233,21 @@ class Authority:
             )
         return _Judged(by, call, decided, refusal)
 
+    @staticmethod
+    def _questions(
+        decision: Decision | None, account: Account, call: Call, request: Request
+    ) -> list[Question]:
+        """What IAM is asked: may the caller do this, and what belongs to it? Raises the Refusal of a call about nothing."""
+        if decision is None:
+            return [(call.action, EVERYTHING)]
+        if request.invalid is not None:
+            return [(call.action, _on(decision, account, call))]
+        more = () if decision.also is None else decision.also(account, call)
+        return [(call.action, decision.on(account, call)), *more]
+
     def _authorize(
-        self, asked: dict[str, Any], action: str, resource: str, now: Now, by: Bearer, around: Surroundings
+        self, action: str, resource: str, context: Mapping[str, tuple[str, ...]], now: Now, by: Bearer
     ) -> Authorization:
-        context = live_context(read_record(asked), action, resource, now.account, by.caller, around)
         return authorize(
             now.account,
             by.caller,
@@ -259,7 +285,7 @@ class Authority:
         document = self._record(request, now.account, judged.by, now.time, event_id)
         if refusal is not None:
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
-        elif not document["readOnly"] or request.action.startswith("sts:"):
+        elif not document["readOnly"] or request.action in SESSION_ACTIONS:
             document["responseElements"] = recorded(output, comma=request.action.startswith("sts:")) or None
         if answer.request_told:
             document["requestParameters"] = {**(document["requestParameters"] or {}), **answer.request_told}
@@ -290,6 +316,14 @@ class Authority:
             at=at,
             event_id=event_id,
             surroundings=request.surroundings,
-            read_only=name.startswith(READS),
+            read_only=name.startswith(READS) or request.action.startswith("sts:"),
             request=recorded(request.parameters),
         )
+
+
+def _on(decision: Decision, account: Account, call: Call) -> str:
+    """On what a call is that is not valid, as far as that can be told."""
+    try:
+        return decision.on(account, call)
+    except Exception:
+        return EVERYTHING

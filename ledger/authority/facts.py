@@ -11,9 +11,15 @@ from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.account.entities import User
+from ledger.authority.saml import assertion
+from ledger.authority.web_identity import ProviderKeys, web_identity
 from ledger.iam.deciding import Call, calling_user
+from ledger.iam.federation import Assertion, WebIdentity
+from ledger.iam.refusals import Refusal
 from ledger.vault.passwords import hash_password
 from ledger.vault.store import Vault
+
+KEYS: Final = ProviderKeys()
 
 Fact = Callable[[Vault, Account, Call, int], Any]
 
@@ -70,6 +76,24 @@ def code_right(vault: Vault, account: Account, call: Call, at: int) -> bool:
     if owner is None or serial not in owner.mfa_devices:
         return False
     return vault.code_accepted(account.id, serial, code, at)
+
+
+@fact("web_identity")
+def web_identity_of(vault: Vault, account: Account, call: Call, at: int) -> WebIdentity | Refusal:
+    """What the token says, or why it says nothing."""
+    try:
+        return web_identity(account, call["WebIdentityToken"], KEYS, at)
+    except Refusal as refusal:
+        return refusal
+
+
+@fact("assertion")
+def assertion_of(vault: Vault, account: Account, call: Call, at: int) -> Assertion | Refusal:
+    """What the response of the identity provider says, or why it says nothing."""
+    try:
+        return assertion(account, call["PrincipalArn"], call["SAMLAssertion"], at)
+    except Refusal as refusal:
+        return refusal
 
 
 def _password_owner(account: Account, call: Call) -> str | None:

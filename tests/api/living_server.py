@@ -14,9 +14,10 @@ import uvicorn
 from botocore.config import Config
 
 from api.app import make_app, with_door
+from api.aws.answers.reading import authority_over
 from api.aws.door import Door
 from api.sign_in import with_sign_in
-from ledger.authority.authority import Authority, Request
+from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
 from ledger.authority.sign_in import SignIn
@@ -62,12 +63,12 @@ class LivingServer:
     def __init__(self, database_url: str) -> None:
         self.log = Log(open_engine(database_url, create=True))
         self.vault = Vault(self.log.engine, Keyring(new_key()))
-        self.authority = Authority(Log(self.log.engine), self.vault)
         self.investigation = Investigation(Log(self.log.engine))
-        app = with_sign_in(
-            make_app(self.investigation, token=TOKEN), SignIn(Log(self.log.engine), self.authority)
-        )
-        app = with_door(app, Door(self.authority))
+        self.authority = authority_over(self.investigation, self.vault)
+        door = Door(self.authority, self.investigation)
+        sign_in = SignIn(Log(self.log.engine), self.authority)
+        app = with_sign_in(make_app(self.investigation, token=TOKEN), sign_in)
+        app = with_door(app, door)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(

@@ -8,10 +8,11 @@ from api.aws.answers import (
     last_accessed,
     trails,
 )
-from api.aws.answers.last_used import completed
+from api.aws.answers.last_used import COMPLETED, completed
 from api.aws.answers.reading import READINGS, Reading
 
 __all__ = [
+    "COMPLETED",
     "READINGS",
     "Reading",
     "access_keys",

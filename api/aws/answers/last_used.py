@@ -6,18 +6,15 @@ These members come from the log and not from the account, so they are filled in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from api.aws.answers.access_keys import region_of
-from ledger.iam.deciding import Answer
 from projections.investigation import Investigation
 
 
-def completed(ledger: Investigation, action: str, answer: Answer) -> Answer:
-    """The answer of any operation, with what the log knows besides."""
-    complete = _COMPLETE.get(action)
-    return answer if complete is None else replace(answer, output=complete(ledger, answer.output))
+def completed(ledger: Investigation, action: str, output: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The output of one of COMPLETED, with what the log knows besides."""
+    return COMPLETED[action](ledger, output)
 
 
 def with_password_last_used(
@@ -55,7 +52,7 @@ def _get_role(ledger: Investigation, output: Mapping[str, Any]) -> Mapping[str, 
     return {**output, "Role": {**role, "RoleLastUsed": role_last_used(ledger, role["RoleId"])}}
 
 
-_COMPLETE: Final[Mapping[str, Callable[[Investigation, Mapping[str, Any]], Mapping[str, Any]]]] = {
+COMPLETED: Final[Mapping[str, Callable[[Investigation, Mapping[str, Any]], Mapping[str, Any]]]] = {
     "iam:GetUser": _get_user,
     "iam:ListUsers": _list_users,
     "iam:GetRole": _get_role,

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from ledger.account.account import Account
-from ledger.iam.deciding import Answer, Call, Moment, Resource
+from ledger.authority.authority import Authority
+from ledger.iam.deciding import DECISIONS, Answer, Call, Decision, Moment, Resource
+from ledger.log import Log
+from ledger.vault.store import Vault
 from projections.investigation import Investigation
 
 Read = Callable[[Investigation, Account, Call, Moment], Answer]
@@ -44,3 +48,12 @@ def reads(action: str, *, on: Resource) -> Callable[[Read], Read]:
 def seconds(told: Any) -> float:
     """A timestamp of a request, as either protocol gives it, in seconds since 1970."""
     return told.timestamp() if isinstance(told, datetime) else float(told)
+
+
+def authority_over(ledger: Investigation, vault: Vault) -> Authority:
+    """The authority over the ledger's accounts, which answers these reads, too."""
+    reads = {
+        action: Decision(action, partial(reading.read, ledger), reading.on, outside=True)
+        for action, reading in READINGS.items()
+    }
+    return Authority(Log(ledger.log.engine), vault, decisions={**DECISIONS, **reads})
