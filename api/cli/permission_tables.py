@@ -35,7 +35,7 @@ GRANTS = {
     "permissionsBoundary": "{what} bounds {whom}",
     "trustPolicy": "the trust policy of {whom}",
     "sessionPolicy": "{what} was passed to the session {whom}",
-    "passwordPolicy": "the password policy of the account lets {whom}",
+    "passwordPolicy": "the account's password policy, which is for {whom} too",
     "creation": "{whom} was created",
 }
 UNKNOWN = {

@@ -55,7 +55,7 @@ def pattern_of(output: list[str]) -> str:
             continue
         line = ".*".join(re.escape(part) for part in line.rstrip().split("…"))
         for any_such in OF_THE_DAY:
-            line = re.sub(any_such, lambda _, such=any_such: such, line)
+            line = re.sub(any_such, any_such.replace("\\", r"\\"), line)
         found += line + "\n"
     return found
 
