@@ -18,6 +18,7 @@ from api.cli import (
     exporting,
     importing,
     investigations,
+    machines,
     permissions,
     permissions_over_time,
     replays,
@@ -51,6 +52,7 @@ for room in (
     evaluating,
     verifying,
     exporting,
+    machines,
     running,
     vaults,
 ):

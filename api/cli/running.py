@@ -49,7 +49,7 @@ def serve(
         raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
-    with opened_log(context.obj) as log, _listening(address, settings.port if port is None else port) as ear:
+    with opened_log(context.obj) as log, listening(address, settings.port if port is None else port) as ear:
         import uvicorn
 
         from api.app import make_app, with_door
@@ -127,7 +127,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         ear = socket.socket(family, kind, protocol)

@@ -10,6 +10,7 @@ from ledger.account.account import Account
 from ledger.account.entities import EMPTY, Tag
 from ledger.authority.recording import Surroundings
 from ledger.calls.recorded_context import context_of
+from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.request import Caller
 from ledger.record import Record
 
@@ -22,7 +23,19 @@ def live_context(
     told = context_of(record, action=action, resource_tags=tags).values
     context = {key: values for key, values in told.items() if key.lower() not in caller.values}
     context["aws:SecureTransport"] = ("true" if surroundings.secure else "false",)
+    instance = _source_instance(record, account)
+    if instance is not None:
+        context["ec2:SourceInstanceARN"] = (instance,)
     return context
+
+
+def _source_instance(record: Record, account: Account) -> str | None:
+    """The ARN of the EC2 instance that the session's credentials were delivered to: the session is named after it."""
+    session = record.document["userIdentity"].get("sessionContext", {})
+    there = account.workloads.get(record.identity.session_name or "")
+    if "ec2RoleDelivery" not in session or there is None:
+        return None
+    return instance_arn(account, there.id, there.availability_zone)
 
 
 def tags_of(account: Account, arn: str) -> Map[str, Tag]:
