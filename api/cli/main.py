@@ -23,6 +23,7 @@ from api.cli import (
     permissions_over_time,
     replays,
     running,
+    signing_in,
     vaults,
     verifying,
 )
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for room in (
     authorities,
+    signing_in,
     importing,
     events,
     accounts,

@@ -61,7 +61,11 @@ def serve(
         app: ASGIApp = make_app(ledger, token=token)
         if authority is not None:
             from api.aws.door import Door
+            from api.sign_in import with_sign_in
+            from ledger.authority.sign_in import SignIn
+            from ledger.log import Log
 
+            app = with_sign_in(app, SignIn(Log(log.engine), authority))
             app = with_door(app, Door(authority, ledger))
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.account.change import HIDDEN
+from ledger.iam.console_sign_in import CONSOLE_LOGIN
 from ledger.iam.deciding import Bearer
 from ledger.policy.request import CallerKind
 from ledger.record import format_time
@@ -117,6 +118,8 @@ def record_of(
         "recipientAccountId": account.id,
         "eventCategory": "Management",
     }
+    if by.session is not None and by.session.action == CONSOLE_LOGIN:
+        document["sessionCredentialFromConsole"] = "true"
     if error is not None:
         document["errorCode"], message = error
         if message:

@@ -230,10 +230,12 @@ def by(evidence: Evidence, entry: Entry) -> dict[str, Any]:
 
 def target_user(entry: Entry) -> str | None:
     """The name of the user whom an IAM call is about: the caller, where it names none; None for root."""
-    named = entry.record.request.get("userName")
+    named, identity = entry.record.request.get("userName"), entry.record.identity
     if isinstance(named, str) and named:
-        return None if named == "AWS ROOT USER" else named  # what the console sends for root
-    identity = entry.record.identity
+        of_root = named == "AWS ROOT USER" or (named == "root" and identity.kind == "Root")
+        return (
+            None if of_root else named
+        )  # the console says the first for root, the aws CLI must say something
     return identity.name if identity.kind in PERSONS else None
 
 

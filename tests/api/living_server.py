@@ -16,9 +16,11 @@ from botocore.config import Config
 from api.app import make_app, with_door
 from api.aws.answers.reading import authority_over
 from api.aws.door import Door
+from api.sign_in import with_sign_in
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
+from ledger.authority.sign_in import SignIn
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
 from ledger.policy.request import caller_of
@@ -64,7 +66,9 @@ class LivingServer:
         self.investigation = Investigation(Log(self.log.engine))
         self.authority = authority_over(self.investigation, self.vault)
         door = Door(self.authority, self.investigation)
-        app = with_door(make_app(self.investigation, token=TOKEN), door)
+        sign_in = SignIn(Log(self.log.engine), self.authority)
+        app = with_sign_in(make_app(self.investigation, token=TOKEN), sign_in)
+        app = with_door(app, door)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(

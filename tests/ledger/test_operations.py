@@ -32,6 +32,7 @@ def test_nothing_is_folded_or_named_that_no_model_knows() -> None:
         "iam-ledger:ImportAccountSnapshot",
         "signin:ConsoleLogin",
         "signin:GetSigninToken",
+        "signin:PasswordUpdated",
         "signin:SwitchRole",
     }
     modelled = set().union(*map(operations_of, ("iam", "sts", "ec2", "ecs")))
