@@ -21,8 +21,11 @@ from api.guard.in_process import InProcess
 from api.guard.middleware import Guard
 from api.problems import tell_problems
 from api.reading_permissions import RULES, SERVICE, own_account_only
+from api.sign_in import with_sign_in
 from api.version import product_version
 from ledger.authority.authority import Authority
+from ledger.authority.sign_in import SignIn
+from ledger.log import Log
 from projections.investigation import Investigation
 
 DESCRIPTION = """The questions of `iam-ledger`, with the same answers as on the command line.
@@ -64,7 +67,7 @@ def make_app(investigation: Investigation, *, token: str) -> FastAPI:
 def make_guarded_app(investigation: Investigation, authority: Authority) -> ASGIApp:
     """Answers from a ledger that has an authority: to whoever its policies permit the question, each an entry.
 
-    AWS's clients are answered on `/`, services on `/v1/authorize` and `/v1/outcomes`.
+    AWS's clients are answered on `/`, people who sign in where AWS has it, services on `/v1/authorize` and `/v1/outcomes`.
     """
     app = _app(investigation)
     _describe(app, GUARDED_SCHEMES, authorize_described.PATHS, authorize_described.SCHEMAS)
@@ -74,7 +77,8 @@ def make_guarded_app(investigation: Investigation, authority: Authority) -> ASGI
         RULES,
         admits=own_account_only(investigation.log),
     )
-    return with_door(Authorize(unkept(guard), authority), Door(authority, investigation))
+    answering = with_sign_in(unkept(guard), SignIn(Log(investigation.log.engine), authority))
+    return with_door(Authorize(answering, authority), Door(authority, investigation))
 
 
 def _app(investigation: Investigation) -> FastAPI:

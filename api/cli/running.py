@@ -48,11 +48,11 @@ def serve(
     A ledger with accounts of its own answers to whom their policies permit it, and answers the aws CLI, SDKs and services.
     """
     settings = _settings()
-    if host is None and not _is_loopback(settings.host):
+    if host is None and not is_loopback(settings.host):
         raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
-    with opened_log(context.obj) as log, _listening(address, settings.port if port is None else port) as ear:
+    with opened_log(context.obj) as log, listening(address, settings.port if port is None else port) as ear:
         import uvicorn
 
         from api.app import make_app, make_guarded_app
@@ -120,7 +120,7 @@ def _settings() -> Settings:
         raise Failed(f"{name}: {one['msg']}") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -129,7 +129,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         ear = socket.socket(family, kind, protocol)
@@ -146,6 +146,6 @@ def _announce(db: str, ear: socket.socket, host: str) -> None:
 
     shown = sa.make_url(db).render_as_string(hide_password=True) if "://" in db else db
     port = ear.getsockname()[1]
-    if not _is_loopback(host):
+    if not is_loopback(host):
         say(f"others can reach {host}, and tokens cross the network as they are; put TLS before it")
     print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1", flush=True)

@@ -56,9 +56,9 @@ class Account:
 
 
 class LivingServer:
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, vault_key: str | None = None) -> None:
         self.log = Log(open_engine(database_url, create=True))
-        self.vault = Vault(self.log.engine, Keyring(new_key()))
+        self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
         self.investigation = Investigation(Log(self.log.engine))
         self.authority = authority_over(self.investigation, self.vault)
         app = make_guarded_app(self.investigation, self.authority)
