@@ -435,6 +435,8 @@ def test_root_with_a_device_can_do_nothing_without_it_but_what_leads_to_it(
     session = signed_in(account, email=EMAIL, password=PASSWORD, mfaCode=device.now())
     account.client("iam", session).list_users()
     account.client("iam", session).delete_access_key(AccessKeyId=account.key["AccessKeyId"])
+    found = account.server.investigation.findings(account=account.id)
+    assert [one["title"] for one in found if one["kind"] == "mfa-added"] == ["root got a new MFA device"]
 
 
 # -- and what is left of it -------------------------------------------------------------------------------------
