@@ -39,8 +39,8 @@ def test_the_boundary_and_the_tags_of_whom_it_is_about_are_told() -> None:
 def test_the_boundary_that_a_call_sets_goes_before_the_one_that_is_there() -> None:
     iam = Asked(create_policy())
     iam("CreateUser", UserName="alice", PermissionsBoundary=OWN)
-    asked = {"UserName": "alice", "PermissionsBoundary": READ_ONLY}
-    told = context(iam, "iam:PutUserPermissionsBoundary", ALICE, **asked)
+    setting = "iam:PutUserPermissionsBoundary"
+    told = context(iam, setting, ALICE, UserName="alice", PermissionsBoundary=READ_ONLY)
     assert told["iam:PermissionsBoundary"] == (READ_ONLY,)
 
 
