@@ -40,7 +40,7 @@ def test_the_boundary_that_a_call_sets_goes_before_the_one_that_is_there() -> No
     iam = Asked(create_policy())
     iam("CreateUser", UserName="alice", PermissionsBoundary=OWN)
     asked = {"UserName": "alice", "PermissionsBoundary": READ_ONLY}
-    told = context(iam, "iam:PutUserPermissionsBoundary", ALICE, **asked)
+    told = context(iam, "iam:PutUserPermissionsBoundary", ALICE, secure=False, **asked)
     assert told["iam:PermissionsBoundary"] == (READ_ONLY,)
 
 
