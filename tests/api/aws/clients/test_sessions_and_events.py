@@ -169,3 +169,12 @@ def test_who_may_do_nothing_is_denied_and_told_so(aws: Watched, service: str) ->
                 "AccessDeniedException", 400, f"{who} {on} {why} cloudtrail:LookupEvents action"
             ):
                 client.lookup_events()
+
+
+def test_cloudtrail_has_other_names_for_credentials_that_do_not_work(aws: Watched) -> None:
+    key = aws.account.key
+    unknown, wrong = {**key, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}, {**key, "SecretAccessKey": "x" * 40}
+    with aws.refused("UnrecognizedClientException", 400):
+        aws.account.client("cloudtrail", unknown).lookup_events()
+    with aws.refused("InvalidSignatureException", 400):
+        aws.account.client("cloudtrail", wrong).lookup_events()
