@@ -392,6 +392,16 @@ class Turn:
         query = everything().where(entries.c.account == self.account, entries.c.position >= start)
         return self.log.reader.entries(self.connection, query.order_by(entries.c.position))
 
+    def position_of(self, event_id: str) -> int | None:
+        """Where the entry with this event id stands, if the account has one."""
+        head, tail = event_number(event_id)
+        query = sa.select(entries.c.position).where(
+            entries.c.account + 0 == self.account,  # as in `_written`
+            entries.c.event_head == head,
+            entries.c.event_tail == tail,
+        )
+        return self.connection.execute(query).scalars().first()
+
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts of this account. Their event ids are new: whoever made them saw to it."""
         self.log._write(self.connection, self.account_id, self.account, self.size, self.log.prepare(drafts))

@@ -13,14 +13,11 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from api.app import make_app, with_door
+from api.app import make_guarded_app
 from api.aws.answers.reading import authority_over
-from api.aws.door import Door
-from api.sign_in import with_sign_in
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
-from ledger.authority.sign_in import SignIn
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
 from ledger.policy.request import caller_of
@@ -32,7 +29,6 @@ from projections.investigation import Investigation
 HERE = Surroundings("127.0.0.1", "test", "00000000-0000-4000-8000-000000000000")
 PASSWORD = "correct horse battery staple"
 HASH = hash_password(PASSWORD)
-TOKEN = "a-token-for-the-tests"
 
 
 @dataclass(frozen=True)
@@ -65,10 +61,7 @@ class LivingServer:
         self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
         self.investigation = Investigation(Log(self.log.engine))
         self.authority = authority_over(self.investigation, self.vault)
-        door = Door(self.authority, self.investigation)
-        sign_in = SignIn(Log(self.log.engine), self.authority)
-        app = with_sign_in(make_app(self.investigation, token=TOKEN), sign_in)
-        app = with_door(app, door)
+        app = make_guarded_app(self.investigation, self.authority)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(
