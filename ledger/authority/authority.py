@@ -169,22 +169,33 @@ class Authority:
         return self._written(request, now, judged, answer, refusal, event_id)
 
     def _outside(self, request: Request, decision: Decision) -> Reply:
-        """Judge first; decide where nobody is kept waiting; then write down what came of it."""
+        """Judge first; decide where nobody is kept waiting; judge again, and write down what came of it.
+
+        What stands in the entry is the second judgement, on the account that the entry follows: the first one may be
+        of a second before, or of somebody who has lost the permission since.
+        """
 
         def judge(now: Now) -> Written:
-            judged = self._judge(request, now, {}, now.event_id())
-            return Written(None, (judged, now.account, now.time))
+            event_id = now.event_id()
+            judged = self._judge(request, now, {}, event_id)
+            if judged.refusal is not None:
+                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+            return Written(None, (judged.call, now.account, now.time))
 
-        judged, account, at = self.turns.call(request.account_id, judge)
-        answer, refusal = Answer(), judged.refusal
-        if refusal is None:
-            answer, refusal = self._decide(request.action, judged.call, account, at)
-        return self._told(
-            self.turns.call(
-                request.account_id,
-                lambda now: self._written(request, now, judged, answer, refusal, now.event_id()),
-            )
-        )
+        told = self.turns.call(request.account_id, judge)
+        if isinstance(told, Reply):
+            return told
+        call, account, at = told
+        answer, refusal = self._decide(request.action, call, account, at)
+
+        def write(now: Now) -> Written:
+            event_id = now.event_id()
+            judged = self._judge(request, now, {}, event_id)
+            if judged.refusal is not None:
+                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+            return self._written(request, now, judged, answer, refusal, event_id)
+
+        return self._told(self.turns.call(request.account_id, write))
 
     def _facts(self, request: Request, decision: Decision) -> Mapping[str, Any]:
         """What the decision needs to know from elsewhere. Not for those who may not make the call."""
