@@ -19,10 +19,12 @@ from api.cli import (
     exporting,
     importing,
     investigations,
+    machines,
     permissions,
     permissions_over_time,
     replays,
     running,
+    signing_in,
     vaults,
     verifying,
 )
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 for room in (
     authorities,
+    signing_in,
     importing,
     events,
     accounts,
@@ -51,6 +54,7 @@ for room in (
     verifying,
     exporting,
     delivering,
+    machines,
     running,
     vaults,
 ):

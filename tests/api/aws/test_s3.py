@@ -209,4 +209,4 @@ def test_a_signature_for_another_service_is_none_for_s3(account: Account) -> Non
     request = AWSRequest("GET", url)
     credentials = Credentials(account.key["AccessKeyId"], account.key["SecretAccessKey"])
     SigV4QueryAuth(credentials, "iam", "us-east-1").add_auth(request)
-    assert httpx.get(request.url).status_code == 401
+    assert httpx.get(request.url).status_code == 403
