@@ -72,6 +72,8 @@ def deliver(
     """Bring the account's files in `to` up to date. Raises ExportFailed and NoSigningKey."""
     trail = trail_of(log, account_id)
     _same_place(trail, course)
+    if trail.latest is None:
+        next(iter(to.every_key(course.prefix or "")), None)  # a place that can't be, no chain is bound to
     done = Delivered(account_id, bucket=course.bucket)
     before: tuple[Tip, ...] = ()
     missing = _missing(trail, to, again=course.again)

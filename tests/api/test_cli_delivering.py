@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import orjson
@@ -15,7 +18,9 @@ from ledger.record import read_record
 from projections.export.signing_keys import read_keys
 from tests.api.conftest import Command
 from tests.ledger.told import ACCOUNT
-from tests.projections.delivering_told import a_call
+from tests.projections.delivering_told import a_call, files_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -160,3 +165,37 @@ def test_an_import_says_what_became_of_the_digests(
     assert (
         command("--db", ledger, "import", folder, "--digest-keys", tmp_path / "none").code == Exit.UNAVAILABLE
     )
+
+
+def test_a_delivery_that_is_killed_again_and_again_comes_out_whole(command: Command, tmp_path: Path) -> None:
+    """Killed for good (-9) after its first object was seen, or a few objects later."""
+    path, folder = tmp_path / "ledger.sqlite", tmp_path / "out"
+    log = Log(open_engine(str(path), create=True), clock=lambda: time.time() - 96 * 3_600)
+    log.append([Draft.of(read_record(a_call(), account_id=ACCOUNT)) for _ in range(5)])
+    log.engine.dispose()
+    command("--db", path, "digest-keys", "new", "--bits", "2048")
+    words = [sys.executable, "-m", "api.cli.main", "--db", str(path), "export", "--format", "cloudtrail"]
+    killed = 0
+    for after in (0, 1, 7, 20, 3):
+        running = subprocess.Popen([*words, "--to", str(folder)], stdout=subprocess.DEVNULL, cwd=ROOT)
+        there = count_of(folder)
+        while running.poll() is None and count_of(folder) <= there + after:
+            time.sleep(0.001)
+        if running.poll() is None:
+            running.kill()
+            killed += 1
+        running.wait()
+    assert killed >= 3
+    assert command("--db", path, "export", "--format", "cloudtrail", "--to", folder).code == 0
+    told = command("--db", path, "validate-export", folder, "--ledger", "--format", "json").json
+    assert told["sound"] is True
+    assert told["accounts"][0]["digests"] >= 96
+    command("--db", path, "export", "--format", "cloudtrail", "--to", tmp_path / "again")
+    unfinished = {name for name in files_of(folder) if name.endswith(".partial")}
+    assert len(unfinished) <= killed
+    whole = {name: it for name, it in files_of(folder).items() if name not in unfinished}
+    assert whole == files_of(tmp_path / "again")
+
+
+def count_of(folder: Path) -> int:
+    return sum(1 for path in (folder / "AWSLogs").rglob("*.gz"))
