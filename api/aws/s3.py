@@ -1,6 +1,6 @@
 """The reads of S3 for the folder that accounts are delivered to, so that CloudTrail's tools find the files where digests say.
 
-GetBucketLocation, ListObjects (both versions), GetObject and HeadObject, path-style. Each account has one bucket, with
+GetBucketLocation, HeadBucket, ListObjects (both versions), GetObject and HeadObject, path-style. Each account has one bucket, with
 nothing but its own files. Every read is a call like any other: signed, authorized, recorded. Source: Amazon S3 API
 reference; the words of the errors are those of its list of error codes.
 """
@@ -106,6 +106,7 @@ def s3_decisions(log: Log, folder: FolderBucket | None) -> dict[str, Decision]:
     shelf = _Shelf(log, folder)
     reads: dict[str, tuple[Callable[[Account, Call, Moment], Answer], Any, str | None]] = {
         "s3:GetBucketLocation": (shelf.location, _bucket_arn, None),
+        "s3:HeadBucket": (shelf.location, _bucket_arn, "s3:ListBucket"),
         "s3:ListObjects": (shelf.list_objects, _bucket_arn, "s3:ListBucket"),
         "s3:GetObject": (shelf.get_object, _object_arn, None),
         "s3:HeadObject": (shelf.get_object, _object_arn, "s3:GetObject"),
@@ -238,7 +239,7 @@ def _asked(raw: RawRequest) -> _Asked:
     if "location" in query:
         return _Asked("s3:GetBucketLocation", {"bucketName": bucket}, _location)
     if raw.method == "HEAD":
-        raise S3Error("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+        return _Asked("s3:HeadBucket", {"bucketName": bucket}, _location)
     parameters = {name: value for name, value in query.items() if name in LISTING_PARAMETERS}
     return _Asked(
         "s3:ListObjects", {"bucketName": bucket, **parameters}, partial(_list, _listing(bucket, query))
@@ -271,7 +272,7 @@ def _location(output: Mapping[str, Any]) -> Reply:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'  # empty: us-east-1
     )
-    return Reply(200, {"Content-Type": CONTENT_TYPE}, body.encode())
+    return Reply(200, {"Content-Type": CONTENT_TYPE, "x-amz-bucket-region": REGION}, body.encode())
 
 
 def _list(listing: Listing, output: Mapping[str, Any]) -> Reply:

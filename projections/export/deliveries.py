@@ -20,8 +20,9 @@ from ledger.log import Log
 from ledger.log.schema import Kind, accounts, entries, strings
 from ledger.record import format_time, parse_time, read_record
 
-DELIVER: Final = "iam-ledger:DeliverDigests"
-ADD_KEY: Final = "iam-ledger:AddDigestKey"
+SOURCE: Final = "iam-ledger"
+DELIVER: Final = f"{SOURCE}:DeliverDigests"
+ADD_KEY: Final = f"{SOURCE}:AddDigestKey"
 ABOUT_DELIVERIES: Final = frozenset({DELIVER, ADD_KEY})
 
 TRAIL: Final = "iam-ledger"
@@ -131,7 +132,9 @@ def positions_about_deliveries(connection: sa.Connection, account_id: str) -> li
 
 
 def is_about_deliveries(entry: Entry) -> bool:
-    return entry.origin.native and entry.record.action in ABOUT_DELIVERIES
+    if entry.document.get("eventSource") != SOURCE or not entry.origin.native:
+        return False  # nearly always, and told without reading the record
+    return entry.record.action in ABOUT_DELIVERIES
 
 
 def _deliveries(told: Sequence[Entry]) -> tuple[Delivery, ...]:
@@ -184,16 +187,15 @@ def key_draft(
 
 
 def _draft(account_id: str, action: str, request: Mapping[str, Any], *, at: int, event_id: str) -> Draft:
-    source, _, name = action.partition(":")
     document = {
         "eventVersion": "1.11",
-        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": source},
+        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": SOURCE},
         "eventTime": format_time(at),
-        "eventSource": source,
-        "eventName": name,
+        "eventSource": SOURCE,
+        "eventName": action.partition(":")[2],
         "awsRegion": HOME_REGION,
-        "sourceIPAddress": source,
-        "userAgent": source,
+        "sourceIPAddress": SOURCE,
+        "userAgent": SOURCE,
         "requestParameters": dict(request),
         "responseElements": None,
         "eventID": event_id,

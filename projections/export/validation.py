@@ -28,7 +28,7 @@ from ledger.digests import (
     read_digest,
 )
 from ledger.record import format_time
-from projections.export.bucket import Bucket, Stored
+from projections.export.bucket import Bucket, S3Bucket, Stored
 from projections.export.deliveries import Trail
 
 LOGS: Final = ("CloudTrail", "CloudTrail-Insight")
@@ -108,7 +108,7 @@ class _Validation:
         self._keys = keys
         self._anchors = anchors
         self._root = f"{_root(prefix)}{account_id}/"
-        self._name = anchors.bucket
+        self._name = bucket.name if isinstance(bucket, S3Bucket) else anchors.bucket
         self._named: dict[str, str] = {}  # which digest names a log file
         self.told = Validated(account_id)
 

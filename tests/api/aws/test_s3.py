@@ -76,6 +76,8 @@ def test_a_bucket_has_what_its_account_has(account: Account) -> None:
             )
             assert [one["Key"] for told in pages for one in told["Contents"]] == keys
     assert s3.get_bucket_location(Bucket=bucket_of(account))["LocationConstraint"] is None
+    assert s3.head_bucket(Bucket=bucket_of(account))["BucketRegion"] == "us-east-1"
+    assert refused(s3, "head_bucket", Bucket="another") == (404, "404")
 
 
 def test_listings_begin_where_they_are_asked_to(account: Account) -> None:
@@ -161,6 +163,7 @@ def test_permission_is_asked_for_and_every_read_is_recorded(account: Account) ->
     for operation, parameters, action, resource in (
         ("get_object", {"Key": key}, "s3:GetObject", f"{arn}/{key}"),
         ("list_objects_v2", {}, "s3:ListBucket", arn),
+        ("list_objects", {}, "s3:ListBucket", arn),
         ("get_bucket_location", {}, "s3:GetBucketLocation", arn),
     ):
         with pytest.raises(ClientError, match=f"perform: {action} on resource: .?{resource}") as told:
