@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,31 +16,17 @@ from projections.export.target import ExportFailed
 from projections.export.validation import Anchors, validate
 from tests.ledger.told import ACCOUNT
 from tests.projections.delivering_told import HOUR, MORNING, Living
+from tests.s3_server import s3_server, s3_server_needed
 
 BUCKET, PREFIX = "trail-of-acme", "audit"
-SERVER = shutil.which("moto_server", path=str(Path(sys.executable).parent)) or shutil.which("moto_server")
 
-pytestmark = pytest.mark.skipif(SERVER is None, reason="moto[server] is not installed")
+pytestmark = s3_server_needed
 
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as ear:
-        port = ear.getsockname()[1]
-    assert SERVER is not None
-    process = subprocess.Popen(
-        [SERVER, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(300):
-            with socket.socket() as trying:
-                if trying.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture

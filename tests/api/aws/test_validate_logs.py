@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pytest
 
 from ledger.record import format_time
-from projections.export.bucket import FolderBucket
+from projections.export.bucket import Bucket, FolderBucket, S3Bucket
 from projections.export.delivering import Course, deliver
 from projections.export.signing_keys import SigningKeys
 from tests.api.living_server import Account, LivingServer, living_server
 from tests.projections.delivering_told import HOUR, KEY, OTHER_KEY
 from tests.projections.spoiling_deliveries import LET_PASS, REPORTED, Spoil
+from tests.s3_server import s3_server, s3_server_needed
 
 AWS = Path(sys.executable).with_name("aws")
 COUNTS = re.compile(r"(\d+)/(\d+) (digest|log) files valid(?:, (\d+)/\d+ \w+ files INVALID)?")
@@ -46,11 +48,11 @@ class Delivered:
         self.now = int(time.time())
         self.keys = SigningKeys([KEY])
 
-    def deliver(self, *, hours: int = 0) -> None:
+    def deliver(self, *, hours: int = 0, to: Bucket | None = None, prefix: str | None = None) -> None:
         """So many hours after the server came to be."""
-        now = self.now + hours * HOUR
-        course = Course(f"iam-ledger-{self.account.id}", None)
-        deliver(self.server.log, self.account.id, self.bucket, self.keys, course, clock=lambda: now)
+        now, place = self.now + hours * HOUR, self.bucket if to is None else to
+        course = Course(f"iam-ledger-{self.account.id}", prefix)
+        deliver(self.server.log, self.account.id, place, self.keys, course, clock=lambda: now)
 
     def digests(self) -> list[str]:
         keys = [key for key in self.bucket.every_key() if "/CloudTrail-Digest/" in key]
@@ -166,3 +168,24 @@ def test_who_may_not_read_the_bucket_may_not_validate(delivered: Delivered) -> N
             assert (found.code, found.digests) == (255, None), found.text
     digests = len(delivered.digests())
     assert (found.code, found.digests, found.logs) == (0, (digests, digests), (3, 3)), found.text
+
+
+@s3_server_needed
+def test_a_bucket_of_s3_is_validated_with_the_trail_asked_of_the_ledger(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with living_server(sqlite_url) as server, s3_server() as s3_url:
+        account = server.new_account()
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_url)
+        name = f"iam-ledger-{account.id}"
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+        delivered = Delivered(server, account, tmp_path)
+        for hours in (0, 2):
+            account.client("iam").create_user(UserName=f"user-{hours}")
+            delivered.deliver(hours=hours, to=S3Bucket(name), prefix="audit/acme")
+        digests = sum("/CloudTrail-Digest/" in key for key in S3Bucket(name).every_key())
+        found = delivered.validated(AWS_ENDPOINT_URL_S3=s3_url)
+        assert (found.code, found.digests, found.logs) == (0, (digests, digests), (2, 2)), found.text
+        assert digests >= 3
