@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from time import gmtime, strftime
 
 from ledger.authority.identifiers import EventIds
+from ledger.digests import DIGEST_KEY
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.store import Turn
 from projections.export.bucket import Bucket
 from projections.export.cloudtrail import DeliveredFile
 from projections.export.deliveries import (
+    TRAIL,
     Delivery,
     Tip,
     Trail,
@@ -72,8 +75,7 @@ def deliver(
     """Bring the account's files in `to` up to date. Raises ExportFailed and NoSigningKey."""
     trail = trail_of(log, account_id)
     _same_place(trail, course)
-    if trail.latest is None:
-        next(iter(to.every_key(course.prefix or "")), None)  # a place that can't be, no chain is bound to
+    _nothing_newer(trail, to, course)
     done = Delivered(account_id, bucket=course.bucket)
     before: tuple[Tip, ...] = ()
     missing = _missing(trail, to, again=course.again)
@@ -99,6 +101,22 @@ def _same_place(trail: Trail, course: Course) -> None:
         raise ExportFailed(
             f"the digests of account {trail.account_id} go to bucket {there}; one chain can't go to two places"
         )
+
+
+def _nothing_newer(trail: Trail, to: Bucket, course: Course) -> None:
+    """A log that is older than what was delivered from it must not sign those hours once more.
+
+    To look also shows that the place is there, before a chain is bound to it.
+    """
+    known = "" if trail.latest is None else strftime("%Y%m%dT%H%M%SZ", gmtime(trail.latest.end))
+    below = prefixed(course.prefix, f"AWSLogs/{trail.account_id}/CloudTrail-Digest/")
+    for key in to.every_key(below):
+        found = DIGEST_KEY.fullmatch(key)
+        if found is not None and found["trail"] == TRAIL and found["end"] > known:
+            raise ExportFailed(
+                f"{to} has a digest that the log knows nothing of, {key}: the log is older than what was delivered "
+                "from it, as after restoring a backup, or the digest is forged; no hour is signed twice"
+            )
 
 
 def _missing(trail: Trail, to: Bucket, *, again: bool) -> int:

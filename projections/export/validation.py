@@ -29,7 +29,7 @@ from ledger.digests import (
 )
 from ledger.record import format_time
 from projections.export.bucket import Bucket, S3Bucket, Stored
-from projections.export.deliveries import Trail
+from projections.export.deliveries import TRAIL, Trail
 
 LOGS: Final = ("CloudTrail", "CloudTrail-Insight")
 
@@ -69,8 +69,8 @@ class Validated:
     bad_digests: set[str] = field(default_factory=set)
     bad_log_files: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
-    newest: dict[str, tuple[str, str]] = field(default_factory=dict)  # key and hash, by region
-    unanchored: set[str] = field(default_factory=set)  # regions
+    newest: dict[str, tuple[str, str]] = field(default_factory=dict)  # key and hash, by chain
+    unanchored: set[str] = field(default_factory=set)  # chains
 
     @property
     def sound(self) -> bool:
@@ -113,7 +113,7 @@ class _Validation:
         self.told = Validated(account_id)
 
     def run(self) -> Validated:
-        chains: dict[str, list[str]] = {}
+        chains: dict[str, list[str]] = {}  # several trails may deliver to one bucket
         for key in self._bucket.every_key(f"{self._root}CloudTrail-Digest/"):
             found = DIGEST_KEY.fullmatch(key)
             if found is None or found["account"] != self.told.account_id:
@@ -121,9 +121,9 @@ class _Validation:
             elif found["backfill"]:
                 self._digest(key)
             else:
-                chains.setdefault(found["region"], []).append(key)
-        for region, keys in sorted(chains.items()):
-            self._chain(region, sorted(keys, key=_end))
+                chains.setdefault(_chain_of(key), []).append(key)
+        for chain, keys in sorted(chains.items()):
+            self._chain(chain, sorted(keys, key=_end))
         self._expect()
         self._unnamed()
         if not self.told.digests:
@@ -132,7 +132,7 @@ class _Validation:
 
     # ---- digests
 
-    def _chain(self, region: str, keys: list[str]) -> None:
+    def _chain(self, chain: str, keys: list[str]) -> None:
         previous: tuple[Digest, str | None] | None = None
         broken = False
         for number, key in enumerate(keys):
@@ -148,9 +148,9 @@ class _Validation:
             elif broken:
                 self._spoilt(key, "the digest before it can't be read")
             previous, broken = found, False
-            self.told.newest[region] = key, digest.sha256
-        if not any(_region(key) == region for key in self._anchors.known):
-            self.told.unanchored.add(region)
+            self.told.newest[chain] = key, digest.sha256
+        if not any(_chain_of(key) == chain for key in self._anchors.known):
+            self.told.unanchored.add(chain)
 
     def _digest(self, key: str) -> tuple[Digest, str | None] | None:
         """A digest and its signature, with all that can be told of it alone."""
@@ -225,9 +225,9 @@ class _Validation:
             return
         ends: dict[str, str] = {}
         for key in self._anchors.known:
-            ends[_region(key)] = max(ends.get(_region(key), ""), _end(key))
-        for region, (key, _) in self.told.newest.items():
-            if _end(key) > ends.get(region, ""):
+            ends[_chain_of(key)] = max(ends.get(_chain_of(key), ""), _end(key))
+        for chain, (key, _) in self.told.newest.items():
+            if _end(key) > ends.get(chain, ""):
                 self._spoilt(key, "was never delivered: it is newer than the newest that is known")
 
     # ---- log files
@@ -285,9 +285,12 @@ def _end(key: str) -> str:
     return found["end"] if found else ""
 
 
-def _region(key: str) -> str:
+def _chain_of(key: str) -> str:
+    """What the chain of a digest is called: its region, and the trail where that is not a ledger's."""
     found = DIGEST_KEY.fullmatch(key)
-    return found["region"] if found else ""
+    if found is None:
+        return ""
+    return found["region"] if found["trail"] == TRAIL else f"{found['region']} {found['trail']}"
 
 
 def anchors_of(told: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -303,6 +303,29 @@ def test_what_comes_out_otherwise_is_not_written(
     assert not (tmp_path / "other").exists()
 
 
+def test_a_log_that_is_older_than_its_files_signs_no_hour_twice(tmp_path: Path) -> None:
+    """Last night's backup was restored."""
+    living = Living(tmp_path).tell()
+    living.deliver()
+    living.log.engine.dispose()
+    ledger, backup = tmp_path / "ledger.sqlite", tmp_path / "backup.sqlite"
+    shutil.copy(ledger, backup)
+    living.now += 2 * HOUR
+    living.tell().deliver()
+    living.log.engine.dispose()
+    before = living.files()
+    (tmp_path / "restored").mkdir()
+    shutil.copy(backup, tmp_path / "restored" / "ledger.sqlite")
+    restored = Living(tmp_path / "restored")
+    restored.now = living.now + HOUR
+    restored.tell()
+    size = restored.log.size(ACCOUNT)
+    with pytest.raises(ExportFailed, match="no hour is signed twice"):
+        restored.deliver(living.bucket)
+    assert living.files() == before
+    assert restored.log.size(ACCOUNT) == size
+
+
 # ---- keys and places
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,28 @@ def test_a_key_is_the_one_that_its_fingerprint_names(living: Living) -> None:
     (key,) = trail_of(living.log, ACCOUNT).keys
     swapped = PublicKey(KEY.fingerprint, OTHER_KEY.value, key.since, key.until)
     assert len(validate(living.bucket, ACCOUNT, PublicKeys([swapped])).bad_digests) == 4
+
+
+def test_trails_that_share_a_bucket_have_chains_of_their_own(living: Living) -> None:
+    """AWS puts the digests of all trails of a region into one folder."""
+    for key in living.digests()[:2]:
+        other = document(living.bucket, key)
+        place = key.replace("_iam-ledger_", "_another_trail_")
+        before = other["previousDigestS3Object"]
+        stored = before and living.bucket.get(before.replace("_iam-ledger_", "_another_trail_"))
+        if stored:
+            other["previousDigestS3Object"] = before.replace("_iam-ledger_", "_another_trail_")
+            other["previousDigestSignature"] = stored.metadata["signature"]
+            other["previousDigestHashValue"] = sha256(gzip.decompress(stored.content)).hexdigest()
+        put_signed(living.bucket, other | {"digestS3Object": place, "logFiles": []})
+    told = alone(living)
+    assert (told.findings, told.digests) == ([], 6)
+    assert sorted(told.newest) == ["us-east-1", "us-east-1 another_trail"]
+
+
+def test_rubbish_among_the_digests_is_found(living: Living) -> None:
+    for name in ("notes.txt", "x_CloudTrail-Digest_y.json.gz"):
+        key = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/us-east-1/2027/01/15/{name}"
+        living.bucket.put(key, b"x", {})
+        assert [finding.key for finding in alone(living).findings] == [key]
+        (living.folder / key).unlink()
