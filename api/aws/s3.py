@@ -30,10 +30,10 @@ from ledger.authority.authority import Reply as Told
 from ledger.authority.credentials import Presented, Unauthenticated
 from ledger.authority.recording import REGION, Surroundings
 from ledger.iam.deciding import Answer, Call, Decision, Moment
-from ledger.iam.refusals import Misunderstood, Refusal
+from ledger.iam.refusals import Refusal
 from ledger.log import Log
 from projections.export.bucket import FolderBucket
-from projections.export.deliveries import trail_of
+from projections.export.deliveries import latest_delivery
 
 CONTENT_TYPE: Final = "application/xml"
 SIGNED_FOR_S3: Final = re.compile(
@@ -134,7 +134,7 @@ class _Shelf:
 
     def _open(self, account: Account, call: Call) -> tuple[FolderBucket, str]:
         """The folder, and what the keys of the account's objects begin with."""
-        latest = trail_of(self._log, account.id).latest
+        latest = latest_delivery(self._log, account.id)
         if self._folder is None or latest is None or latest.bucket != call["bucketName"]:
             raise NoSuchBucket("The specified bucket does not exist")
         before = f"{latest.prefix}/" if latest.prefix else ""
@@ -329,7 +329,7 @@ def _header(raw: RawRequest, name: bytes) -> str | None:
 
 def _refused(told: Told, request_id: str) -> Reply:
     refusal = told.refusal
-    assert refusal is not None and not isinstance(refusal, Misunderstood)
+    assert refusal is not None
     return _error(refusal.code, refusal.status, refusal.message, request_id)
 
 

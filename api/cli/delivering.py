@@ -86,10 +86,10 @@ def rotate(context: typer.Context, file: KeyFile = None, bits: Bits = 3072) -> N
 def list_(context: typer.Context) -> None:
     """The public keys that ever signed a digest of this ledger, as `aws cloudtrail list-public-keys` prints them."""
     from projections.export.delivered_folder import public_keys_text
-    from projections.export.deliveries import trail_of
+    from projections.export.deliveries import public_keys_of
 
     with opened_log(context.obj) as log:
-        keys = [key for account in log.account_ids() for key in trail_of(log, account).keys]
+        keys = [key for account in log.account_ids() for key in public_keys_of(log, account)]
     print(public_keys_text(keys).decode(), end="")
 
 
@@ -116,7 +116,7 @@ def deliver_accounts(
     """Deliver these accounts, or all, and say what was written."""
     from projections.export.bucket import FolderBucket, place_of
     from projections.export.delivered_folder import claim, write_public_keys
-    from projections.export.deliveries import trail_of
+    from projections.export.deliveries import public_keys_of
     from projections.export.delivering import Course, deliver
     from projections.export.signing_keys import read_keys
     from projections.vocabulary import UnknownName
@@ -141,14 +141,14 @@ def deliver_accounts(
             )
             _tell(deliver(log, account, place, keys, course), to)
         if isinstance(place, FolderBucket):
-            write_public_keys(place.root, (key for account in known for key in trail_of(log, account).keys))
+            write_public_keys(place.root, (key for account in known for key in public_keys_of(log, account)))
 
 
 def _bucket_of(log: Log, account: str) -> str:
     """A folder is delivered to under the name of a bucket, since digests name one."""
-    from projections.export.deliveries import trail_of
+    from projections.export.deliveries import latest_delivery
 
-    latest = trail_of(log, account).latest
+    latest = latest_delivery(log, account)
     return f"iam-ledger-{account}" if latest is None else latest.bucket
 
 

@@ -8,7 +8,7 @@ was imported tells of another's digests.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -116,19 +116,45 @@ def trail_of(log: Log, account_id: str) -> Trail:
     return Trail(account_id, tuple(positions), _deliveries(told), _keys(told))
 
 
+def public_keys_of(log: Log, account_id: str) -> tuple[PublicKey, ...]:
+    """All keys that ever signed a digest of the account."""
+    with log.engine.connect() as connection:
+        positions = list(connection.scalars(_about(account_id, {ADD_KEY}).order_by(entries.c.position)))
+    return _keys([entry for entry in log.entries_at(account_id, positions) if entry.origin.native])
+
+
+def latest_delivery(log: Log, account_id: str) -> Delivery | None:
+    """The newest, without reading those before it: there is one for every hour."""
+    before: int | None = None
+    while True:
+        with log.engine.connect() as connection:
+            query = _about(account_id, {DELIVER}).order_by(entries.c.position.desc()).limit(1)
+            if before is not None:
+                query = query.where(entries.c.position < before)
+            before = connection.scalars(query).first()
+        if before is None:
+            return None
+        (entry,) = log.entries_at(account_id, [before])
+        if entry.origin.native:
+            return _delivery(entry.document["requestParameters"], entry.position)
+
+
 def positions_about_deliveries(connection: sa.Connection, account_id: str) -> list[int]:
-    query = (
+    query = _about(account_id, ABOUT_DELIVERIES).order_by(entries.c.position)
+    return list(connection.scalars(query))
+
+
+def _about(account_id: str, actions: Collection[str]) -> sa.Select[int]:
+    return (
         sa.select(entries.c.position)
         .join(accounts, accounts.c.id == entries.c.account)
         .join(strings, strings.c.id == entries.c.action)
         .where(
             accounts.c.account_id == account_id,
             strings.c.kind == Kind.ACTION,
-            strings.c.text.in_(sorted(ABOUT_DELIVERIES)),
+            strings.c.text.in_(sorted(actions)),
         )
-        .order_by(entries.c.position)
     )
-    return list(connection.scalars(query))
 
 
 def is_about_deliveries(entry: Entry) -> bool:

@@ -18,7 +18,7 @@ from ledger.log import Log, open_engine
 from ledger.record import format_time
 from projections.export import delivering
 from projections.export.bucket import Bucket, FolderBucket, Stored
-from projections.export.deliveries import trail_of
+from projections.export.deliveries import latest_delivery, trail_of
 from projections.export.delivering import Course, DeliveryDiverges, deliver
 from projections.export.digests import CHAINS_MAX
 from projections.export.signing_keys import NoSigningKey, SigningKeys
@@ -405,12 +405,21 @@ def test_deliveries_are_not_delivered(living: Living) -> None:
     assert names == ["ListUsers"] * 3
 
 
+def test_the_newest_delivery_is_found_alone(living: Living) -> None:
+    assert latest_delivery(living.log, ACCOUNT) is None
+    for _ in range(3):
+        living.tell().deliver()
+        living.now += HOUR
+        assert latest_delivery(living.log, ACCOUNT) == trail_of(living.log, ACCOUNT).latest
+
+
 def test_another_ledger_s_deliveries_are_not_this_one_s(living: Living, tmp_path: Path) -> None:
     living.tell().deliver()
     told = [entry.document for entry in living.log.read(ACCOUNT)]
     (tmp_path / "other").mkdir()
     other = Living(tmp_path / "other").tell(*told, origin=Origin("x.json", None))
     assert trail_of(other.log, ACCOUNT).deliveries == ()
+    assert latest_delivery(other.log, ACCOUNT) is None
     assert other.deliver().entries == 3  # told by another, they are events like any other
     assert sound(other)
 

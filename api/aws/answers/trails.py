@@ -16,7 +16,7 @@ from ledger.account.account import Account
 from ledger.authority.recording import REGION
 from ledger.iam.deciding import Answer, Call, Moment, anything
 from ledger.record import format_time
-from projections.export.deliveries import TRAIL, trail_of
+from projections.export.deliveries import TRAIL, latest_delivery, public_keys_of
 from projections.investigation import Investigation
 
 NAME: Final = TRAIL
@@ -71,7 +71,7 @@ def get_trail_status(ledger: Investigation, account: Account, call: Call, moment
     if first is not None:
         since = first.recorded_at // 1000
         told |= {"StartLoggingTime": since, "TimeLoggingStarted": format_time(since)}
-    latest = trail_of(ledger.log, account.id).latest
+    latest = latest_delivery(ledger.log, account.id)
     if latest is not None:
         at = format_time(latest.at)
         told |= {"LatestDeliveryTime": latest.at, "LatestDigestDeliveryTime": latest.at}
@@ -91,14 +91,14 @@ def list_public_keys(ledger: Investigation, account: Account, call: Call, moment
         raise InvalidTimeRange("The start time is after the end time.")
     since = 0 if start is None else seconds(start)
     until = math.inf if end is None else seconds(end)
-    keys = trail_of(ledger.log, account.id).keys
+    keys = public_keys_of(ledger.log, account.id)
     return Answer(
         {"PublicKeyList": [key.listed() for key in keys if key.since <= until and key.until >= since]}
     )
 
 
 def _shown(ledger: Investigation, account: Account) -> dict[str, Any]:
-    latest = trail_of(ledger.log, account.id).latest
+    latest = latest_delivery(ledger.log, account.id)
     place = {} if latest is None else {"S3BucketName": latest.bucket, "S3KeyPrefix": latest.prefix}
     return {
         "Name": NAME,
