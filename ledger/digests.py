@@ -8,7 +8,6 @@ fingerprint is the MD5 of its DER is told nowhere; it holds for every example th
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 import zlib
@@ -132,13 +131,13 @@ def read_digest(text: bytes) -> Digest:
     if not isinstance(told, dict):
         raise BadDigest("is no digest")
     try:
-        start, end = parse_time(told["digestStartTime"]), parse_time(told["digestEndTime"])
+        start, end_told = _text(told, "digestStartTime"), _text(told, "digestEndTime")
         return Digest(
             sha256=hashlib.sha256(text).hexdigest(),
             account_id=_text(told, "awsAccountId"),
-            start=start,
-            end=end,
-            end_told=told["digestEndTime"],
+            start=parse_time(start),
+            end=parse_time(end_told),
+            end_told=end_told,
             bucket=_text(told, "digestS3Bucket"),
             key=_text(told, "digestS3Object"),
             fingerprint=_text(told, "digestPublicKeyFingerprint"),
@@ -248,7 +247,7 @@ def read_public_keys(text: bytes) -> PublicKeys:
         told = orjson.loads(text)
         listed = told["PublicKeyList"] if isinstance(told, dict) else told
         return PublicKeys(map(_public_key, listed))
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:  # of JSON and of Base64, too
         raise BadDigest(
             "this is no list of public keys; `aws cloudtrail list-public-keys` prints one"
         ) from error
@@ -256,7 +255,7 @@ def read_public_keys(text: bytes) -> PublicKeys:
 
 def _public_key(told: Mapping[str, Any]) -> PublicKey:
     return PublicKey(
-        told["Fingerprint"],
+        _text(told, "Fingerprint"),
         base64.b64decode(told["Value"], validate=True),
         _moment(told["ValidityStartTime"]),
         _moment(told["ValidityEndTime"]),

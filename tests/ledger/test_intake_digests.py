@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.digests import (
     BadDigest,
@@ -162,3 +165,57 @@ def test_keys_are_large_enough(living: Living) -> None:
     told = living.digest(0) | {"digestPublicKeyFingerprint": small.fingerprint}
     with pytest.raises(BadDigest, match="2048 bits or more"):
         PublicKeys([small]).check(read_digest(orjson.dumps(told)), "00" * 128)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+MEMBERS = (
+    *("awsAccountId", "digestStartTime", "digestEndTime", "digestS3Bucket", "digestS3Object", "logFiles"),
+    *("digestPublicKeyFingerprint", "digestSignatureAlgorithm", "previousDigestS3Bucket"),
+    *("previousDigestS3Object", "previousDigestHashValue", "previousDigestSignature"),
+)
+SOUND = {
+    "digestStartTime": "2027-01-15T08:00:00Z",
+    "digestEndTime": "2027-01-15T09:00:00Z",
+    "logFiles": [{"s3Bucket": "b", "s3Object": "o", "hashValue": "00", "hashAlgorithm": "SHA-256"}],
+} | {name: "x" for name in MEMBERS if name not in ("digestStartTime", "digestEndTime", "logFiles")}
+
+
+@given(
+    st.dictionaries(st.sampled_from(MEMBERS), VALUES, max_size=3),
+    st.sets(st.sampled_from(MEMBERS), max_size=1),
+)
+def test_whatever_a_digest_says_it_is_read_or_refused(spoilt: dict[str, Any], missing: set[str]) -> None:
+    told = {name: value for name, value in (SOUND | spoilt).items() if name not in missing}
+    try:
+        digest = read_digest(orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS))
+    except BadDigest:
+        return
+    assert digest.string_to_sign()
+    with pytest.raises(BadDigest):
+        PublicKeys().check(digest, "00")
+
+
+@given(st.binary(max_size=64))
+def test_whatever_the_bytes_are_nothing_else_is_raised(content: bytes) -> None:
+    for read in (read_digest, read_public_keys, inflated):
+        with pytest.raises(BadDigest):
+            read(content)
+
+
+@given(
+    st.dictionaries(st.sampled_from(("Fingerprint", "Value", "ValidityStartTime", "ValidityEndTime")), VALUES)
+)
+def test_whatever_a_list_of_keys_says_it_is_read_or_refused(told: dict[str, Any]) -> None:
+    try:
+        keys = read_public_keys(orjson.dumps({"PublicKeyList": [told]}))
+    except BadDigest:
+        return
+    assert len(keys) == 1
