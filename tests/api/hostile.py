@@ -248,7 +248,7 @@ class Hostility:
     def big_bodies(self) -> Hostile:
         size = self.chance.choice((MIB // 2, MIB - 60, MIB + 1, 3 * MIB))
         body = b"Action=PutUserPolicy&Version=2010-05-08&PolicyDocument=" + b"%7B" * (size // 3)
-        return self._signed("big bodies", body=body, entries=1 if len(body) <= MIB else 0)
+        return self._signed("big bodies", body=body, entries=1)
 
     # -- what is not validly signed
 
@@ -471,6 +471,8 @@ class Hostility:
             request.headers.add_header(name, value)
         SigV4Auth(self._credentials, service, "us-east-1").add_auth(request)
         target = "/" + (f"?{query}" if query else "")
+        if len(body) > MIB:  # it is not even read, so nobody knows who sends it
+            entries = 0
         return Hostile(kind, written(method, target, list(request.headers.items()), body), entries)
 
     def _plain(
