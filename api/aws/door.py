@@ -119,7 +119,7 @@ class Door:
 
 
 async def _read(scope: Scope, receive: Receive) -> RawRequest:
-    body = b""
+    body = bytearray()  # which grows by as little as a client likes to send at once
     while True:
         message = await receive()
         if message["type"] != "http.request":
@@ -132,7 +132,9 @@ async def _read(scope: Scope, receive: Receive) -> RawRequest:
         if not message.get("more_body", False):
             break
     path = scope.get("raw_path") or scope["path"].encode()
-    return RawRequest(scope["method"], path.partition(b"?")[0], scope["query_string"], scope["headers"], body)
+    return RawRequest(
+        scope["method"], path.partition(b"?")[0], scope["query_string"], scope["headers"], bytes(body)
+    )
 
 
 def _header(raw: RawRequest, name: bytes) -> str | None:
