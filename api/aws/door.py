@@ -6,7 +6,6 @@ is said in the service's protocol. Who is not known gets the error that AWS give
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from api.awaiting import awaited
 from api.aws import json11, models, query, validation, wire
 from api.aws.answers import COMPLETED, completed
 from api.aws.canonical_request import RawRequest
@@ -112,23 +112,10 @@ class Door:
     async def _told(self, request: Request) -> Reply:
         if self._authority.waits(request.action):
             return await run_in_threadpool(self._authority.call, request)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reply] = loop.create_future()
-
-        def done(reply: Any, failure: BaseException | None) -> None:
-            loop.call_soon_threadsafe(_settle, future, reply, failure)
-
+        future, done = awaited()
         self._authority.submit(request, done)
-        return await future
-
-
-def _settle(future: asyncio.Future[Reply], reply: Reply, failure: BaseException | None) -> None:
-    if future.done():  # the client has gone; what was decided is written down all the same
-        return
-    if failure is None:
-        future.set_result(reply)
-    else:
-        future.set_exception(failure)
+        told: Reply = await future
+        return told
 
 
 async def _read(scope: Scope, receive: Receive) -> RawRequest:

@@ -18,10 +18,12 @@ from api.cli import (
     exporting,
     importing,
     investigations,
+    machines,
     permissions,
     permissions_over_time,
     replays,
     running,
+    signing_in,
     vaults,
     verifying,
 )
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 for room in (
     authorities,
+    signing_in,
     importing,
     events,
     accounts,
@@ -49,6 +52,7 @@ for room in (
     evaluating,
     verifying,
     exporting,
+    machines,
     running,
     vaults,
 ):

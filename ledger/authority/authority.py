@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger.account.account import Account
+from ledger.authority.asking import ServiceCalls
 from ledger.authority.context import live_context
 from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer, unknown_key
 from ledger.authority.denials import denial
@@ -94,26 +95,33 @@ class Authority:
         self._clock = clock
         self._sessions = Sessions()
         self._entitlements = Entitlements()
+        self.services = ServiceCalls(self.turns, self._sessions, self._entitlements)
 
     def close(self) -> None:
+        self.services.close()
         self.turns.close()
 
     def presented(self, access_key_id: str, session_token: str | None) -> Presented:
         """What is known of a credential by its id or token; raises Unauthenticated. Whether it works is told later."""
         if session_token is not None:
-            try:
-                token = open_token(self.vault.keyring, session_token)
-            except NotAToken as error:
-                raise unknown_key() from error
-            if token.access_key_id != access_key_id:
+            borne = self.borne(session_token)
+            if borne.access_key_id != access_key_id:
                 raise unknown_key()
-            return Presented(
-                token.account_id, token.access_key_id, token.secret, token.position, token.expiration
-            )
+            return borne
         found = self.vault.access_key(access_key_id)
         if found is None:
             raise unknown_key()
         return Presented(found[0], access_key_id, found[1])
+
+    def borne(self, session_token: str) -> Presented:
+        """The credential that is sealed in a session token, which proves it; raises Unauthenticated."""
+        try:
+            token = open_token(self.vault.keyring, session_token)
+        except NotAToken as error:
+            raise unknown_key() from error
+        return Presented(
+            token.account_id, token.access_key_id, token.secret, token.position, token.expiration
+        )
 
     # ---- calls
 
@@ -166,22 +174,31 @@ class Authority:
         return self._written(request, now, judged, answer, refusal, event_id)
 
     def _outside(self, request: Request, decision: Decision) -> Reply:
-        """Judge first; decide where nobody is kept waiting; then write down what came of it."""
+        """Judge first; decide where nobody is kept waiting; judge again, and write down what came of it.
+
+        What stands in the entry is the second judgement, on the account that the entry follows: the first one may be
+        of a second before, or of somebody who has lost the permission since.
+        """
 
         def judge(now: Now) -> Written:
-            judged = self._judge(request, now, {}, now.event_id())
-            return Written(None, (judged, now.account, now.time))
+            event_id = now.event_id()
+            judged = self._judge(request, now, {}, event_id)
+            if judged.refusal is not None:
+                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+            return Written(None, (judged.call, now.account, now.time))
 
-        judged, account, at = self.turns.call(request.account_id, judge)
-        answer, refusal = Answer(), judged.refusal
-        if refusal is None:
-            answer, refusal = self._decide(request.action, judged.call, account, at)
+        told = self.turns.call(request.account_id, judge)
+        if isinstance(told, Reply):
+            return told
+        call, account, at = told
+        answer, refusal = self._decide(request.action, call, account, at)
 
         def write(now: Now) -> Written:
-            """Judged once more, for an entry's decision is of the time and the account at which it stands."""
             event_id = now.event_id()
-            again = self._judge(request, now, {}, event_id)
-            return self._written(request, now, again, answer, again.refusal or refusal, event_id)
+            judged = self._judge(request, now, {}, event_id)
+            if judged.refusal is not None:
+                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+            return self._written(request, now, judged, answer, refusal, event_id)
 
         return self._told(self.turns.call(request.account_id, write))
 
@@ -244,7 +261,8 @@ class Authority:
         asked = read_record(self._record(request, account, by, now.time, event_id))
         said = {} if vouched is None else vouched.values
         decided = None
-        for action, resource in questions:
+        for action, named in questions:
+            resource = without_secrets(named)  # the entry keeps what was asked about
             context = live_context(asked, action, resource, account, by.caller, request.surroundings)
             found = self._authorize(action, resource, {**context, **said}, now, by)
             if decided is None or not found.allowed:
