@@ -261,7 +261,8 @@ class Authority:
         asked = read_record(self._record(request, account, by, now.time, event_id))
         said = {} if vouched is None else vouched.values
         decided = None
-        for action, resource in questions:
+        for action, named in questions:
+            resource = without_secrets(named)  # the entry keeps what was asked about
             context = live_context(asked, action, resource, account, by.caller, request.surroundings)
             found = self._authorize(action, resource, {**context, **said}, now, by)
             if decided is None or not found.allowed:
