@@ -32,12 +32,11 @@ class RawRequest:
 def canonical_path(path: bytes, *, normalize: bool = True) -> str:
     """The path encoded (once more, where it is already), without dots and empty segments.
 
-    Not normalized is what S3 alone signs.
+    Not normalized is what S3 alone signs: encoded once, whatever is in it.
     """
     if path in (b"", b"/"):
         return "/"
-    if normalize:
-        path = _without_dots(path)
+    path = _without_dots(path) if normalize else unquote_to_bytes(path)
     return quote(path, safe="/" + UNRESERVED)
 
 

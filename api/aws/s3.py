@@ -43,7 +43,7 @@ LISTING_PARAMETERS: Final = frozenset(
     ["list-type", "prefix", "delimiter", "max-keys", "marker", "start-after", "encoding-type"]
 )
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _WHOLE_LIST = re.compile(r"\d{1,9}", re.ASCII)
 # Parameters that turn a read into another operation: not answering would be answering something else.
 _OTHER_OPERATIONS: Final = frozenset(

@@ -92,7 +92,8 @@ class FolderBucket:
     def every_key(self, prefix: str = "") -> Iterator[str]:
         folder = prefix.rpartition("/")[0]  # below it alone can anything begin so
         start = self.root / folder if folder else self.root
-        if any(part in ("", ".", "..") for part in folder.split("/") if folder) or not start.is_dir():
+        dotted = folder and any(part in ("", ".", "..") for part in folder.split("/"))
+        if dotted or not os.path.isdir(start):  # which is false of what can be no path, too
             return
         found = []
         for path, folders, files in os.walk(start):

@@ -213,3 +213,20 @@ def test_a_signature_for_another_service_is_none_for_s3(account: Account) -> Non
     credentials = Credentials(account.key["AccessKeyId"], account.key["SecretAccessKey"])
     SigV4QueryAuth(credentials, "iam", "us-east-1").add_auth(request)
     assert httpx.get(request.url).status_code == 403
+
+
+def test_what_can_be_no_name_is_not_there(account: Account) -> None:
+    s3, there = account.client("s3"), {"Bucket": bucket_of(account)}
+    root = f"AWSLogs/{account.id}/"
+    for name in (
+        f"{root}{'x' * 300}/y",
+        f"{root}\x00/y",
+        f"{root}\ufffd/../y",
+        f"{root}\U0001f600/y",
+        f"{root}a//b",
+    ):
+        assert refused(s3, "get_object", **there, Key=name) == (404, "NoSuchKey"), name
+        for operation in ("list_objects", "list_objects_v2"):
+            assert "Contents" not in getattr(s3, operation)(**there, Prefix=name)
+    stored = s3.get_object(**there, Key=keys_of(account)[0], Range=f"bytes={'9' * 5_000}-")
+    assert stored["ResponseMetadata"]["HTTPStatusCode"] == 200  # a range that is none is passed over
