@@ -134,6 +134,11 @@ def redact(document: dict[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
+def without_private_keys(text: str) -> str:
+    """The text, in which each PEM block of a private key is hidden."""
+    return _PRIVATE_KEY.sub(HIDDEN, text) if "PRIVATE KEY-----" in text else text
+
+
 def is_secret_name(name: str) -> bool:
     return _kind(name) == _SECRET
 

@@ -1,4 +1,7 @@
-"""The account's own settings: alias and the switches of the whole account."""
+"""The account's own settings: alias and the switches of the whole account.
+
+The ledger keeps no organization, so an account is asked about its features alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,12 @@ from ledger.account.entities import Alias, Preference, without
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, anything, decides
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import paged
-from ledger.iam.refusals import EntityAlreadyExists, NoSuchEntity, ValidationError
+from ledger.iam.refusals import (
+    EntityAlreadyExists,
+    NoSuchEntity,
+    OrganizationNotFound,
+    ValidationError,
+)
 from ledger.iam.subjects import absent
 
 ROOT_CREDENTIALS_MANAGEMENT = "OrganizationsRootCredentialsManagement"
@@ -64,6 +72,12 @@ def delete_account_alias(account: Account, change: Change) -> Account:
     return account.put(replace(account.settings, alias=None))
 
 
+@decides("iam:SetSecurityTokenServicePreferences", on=anything)
+def decide_set_security_token_service_preferences(account: Account, call: Call, moment: Moment) -> Answer:
+    """Tokens of this ledger are valid in every region, whichever version is set."""
+    return NOTHING
+
+
 @evolves("iam:SetSecurityTokenServicePreferences", rank=Rank.CHANGE)
 def set_security_token_service_preferences(account: Account, change: Change) -> Account:
     version = change.request.needed(GLOBAL_ENDPOINT_TOKEN_VERSION)
@@ -73,6 +87,21 @@ def set_security_token_service_preferences(account: Account, change: Change) -> 
 @evolves("iam:PutAccountProperties", rank=Rank.CHANGE)
 def put_account_properties(account: Account, change: Change) -> Account:
     return _prefer(account, change, change.request.pairs("Properties"))
+
+
+def _without_an_organization(account: Account, call: Call, moment: Moment) -> Answer:
+    raise OrganizationNotFound("No organization is associated with your account.")
+
+
+for _action in (
+    "iam:ListOrganizationsFeatures",
+    *(
+        f"iam:{verb}Organizations{feature}"
+        for verb in ("Enable", "Disable")
+        for feature in ("RootCredentialsManagement", "RootSessions")
+    ),
+):
+    decides(_action, on=anything)(_without_an_organization)
 
 
 @evolves("iam:EnableOrganizationsRootCredentialsManagement", rank=Rank.CHANGE)
