@@ -13,6 +13,7 @@ import typer
 from api.cli.exits import Exit, Failed, say
 from api.cli.opening import investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
+from api.defaults import DELIVERED_VARIABLE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -42,6 +43,14 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="The port; 0 for a free one.", min=0, max=65_535, metavar="PORT")
     ] = None,
+    delivered: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=DELIVERED_VARIABLE,
+            help="The folder that `export` delivers to: S3's reads are answered from it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
 ) -> None:
     """Answer the same questions over HTTP, under /v1, to whoever bears the token.
 
@@ -59,7 +68,7 @@ def serve(
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
-        authority = _authority(context.obj, ledger)
+        authority = _authority(context.obj, ledger, delivered)
         _announce(context.obj, ear, address)
         app: ASGIApp
         if authority is None:
@@ -79,7 +88,7 @@ def serve(
                 authority.close()
 
 
-def _authority(url: str, ledger: Investigation) -> Authority | None:
+def _authority(url: str, ledger: Investigation, delivered: Path | None) -> Authority | None:
     """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
     import sqlalchemy as sa
 
@@ -89,9 +98,13 @@ def _authority(url: str, ledger: Investigation) -> Authority | None:
         if connection.execute(sa.select(vault_keys.c.id).limit(1)).first() is None:
             return None
     from api.aws.answers.reading import authority_over
+    from api.aws.s3 import s3_decisions
     from ledger.vault.store import Vault
+    from projections.export.bucket import FolderBucket
 
-    return authority_over(ledger, Vault(ledger.log.engine, keyring_of_ledger(url)))
+    folder = None if delivered is None else FolderBucket(delivered)
+    vault = Vault(ledger.log.engine, keyring_of_ledger(url))
+    return authority_over(ledger, vault, s3_decisions(ledger.log, folder))
 
 
 def demo(

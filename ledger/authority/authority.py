@@ -18,6 +18,7 @@ from ledger.authority.context import live_context
 from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer, unknown_key
 from ledger.authority.denials import denial
 from ledger.authority.facts import FACTS
+from ledger.authority.hiding import kept
 from ledger.authority.recording import Surroundings, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
 from ledger.authorization import Authorization, authorize
@@ -30,6 +31,7 @@ from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
 from ledger.record import READ_ONLY_VERBS, read_record
+from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
 from ledger.vault.store import Vault
 from ledger.vault.tokens import NotAToken, SessionToken, open_token, seal_token
@@ -91,6 +93,7 @@ class Authority:
         self.vault = vault
         self.turns = Turns(log, vault, clock=clock)
         self._decisions = decisions
+        self._clock = clock
         self._sessions = Sessions()
         self._entitlements = Entitlements()
         self.services = ServiceCalls(self.turns, self._sessions, self._entitlements)
@@ -131,6 +134,8 @@ class Authority:
     def call(self, request: Request) -> Reply:
         """Make the call and wait. Raises Unauthenticated, or Unavailable where nothing could be written."""
         decision = self._decisions.get(request.action)
+        if request.presented is None and request.by is ANYBODY and not self.turns.knows(request.account_id):
+            return self._nowhere(request, decision)
         if decision is not None and decision.outside:
             return self._outside(request, decision)
         if decision is not None and decision.facts and request.invalid is None:
@@ -198,6 +203,25 @@ class Authority:
 
         return self._told(self.turns.call(request.account_id, write))
 
+    def _nowhere(self, request: Request, decision: Decision | None) -> Reply:
+        """A stranger's call of an account that does not exist: answered as by an account in which nothing is, and not
+        written down, for strangers make no accounts.
+        """
+        refusal = request.invalid
+        if refusal is None and decision is not None:
+            account, call = (
+                Account.empty(request.account_id),
+                Call(request.action, request.parameters, ANYBODY),
+            )
+            facts = {
+                name: FACTS[name](self.vault, account, call, int(self._clock())) for name in decision.facts
+            }
+            try:
+                decision.on(account, replace(call, facts=facts))
+            except Refusal as about_nothing:
+                refusal = about_nothing
+        return Reply({}, refusal or AccessDenied(f"Not authorized to perform {request.action}"), "")
+
     def _facts(self, request: Request, decision: Decision) -> Mapping[str, Any]:
         """What the decision needs to know from elsewhere. Not for those who may not make the call."""
 
@@ -238,7 +262,8 @@ class Authority:
         asked = read_record(self._record(request, account, by, now.time, event_id))
         said = {} if vouched is None else vouched.values
         decided = None
-        for action, resource in questions:
+        for action, named in questions:
+            resource = without_secrets(named)  # the entry keeps what was asked about
             context = live_context(asked, action, resource, account, by.caller, request.surroundings)
             found = self._authorize(action, resource, {**context, **said}, now, by)
             if decided is None or not found.allowed:
@@ -260,10 +285,11 @@ class Authority:
         """What IAM is asked: may the caller do this, and what belongs to it? Raises the Refusal of a call about nothing."""
         if decision is None:
             return [(call.action, EVERYTHING)]
+        permission = decision.permission or call.action
         if request.invalid is not None:
-            return [(call.action, _on(decision, account, call))]
+            return [(permission, _on(decision, account, call))]
         more = () if decision.also is None else decision.also(account, call)
-        return [(call.action, decision.on(account, call)), *more]
+        return [(permission, decision.on(account, call)), *more]
 
     def _authorize(
         self, action: str, resource: str, context: Mapping[str, tuple[str, ...]], now: Now, by: Bearer
@@ -304,6 +330,7 @@ class Authority:
         output: Mapping[str, Any] = answer.output if refusal is None else {}
         document = self._record(request, now.account, judged.by, now.time, event_id)
         if refusal is not None:
+            refusal.message = without_secrets(refusal.message)
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
         elif not document["readOnly"] or request.action in SESSION_ACTIONS:
             document["responseElements"] = recorded(output, comma=request.action.startswith("sts:")) or None
@@ -311,7 +338,7 @@ class Authority:
             document["requestParameters"] = {**(document["requestParameters"] or {}), **answer.request_told}
         if answer.extra:
             document |= answer.extra
-        record = read_record(document)
+        record = read_record(kept(document, request.action))
         draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
         if refusal is None and "Credentials" in output:
             output = self._with_token(output, now.account.id, now.position)

@@ -18,7 +18,6 @@ from ledger.iam.console_sign_in import CONSOLE_LOGIN
 from ledger.iam.deciding import Bearer
 from ledger.policy.request import CallerKind
 from ledger.record import format_time
-from ledger.redaction import without_private_keys
 
 EVENT_VERSION: Final = "1.11"
 REGION: Final = "us-east-1"  # of IAM and the global endpoint of STS, since 2021-11-22
@@ -32,6 +31,7 @@ NEVER_RECORDED: Final = frozenset(
         *("Password", "OldPassword", "NewPassword", "PrivateKey", "AddPrivateKey", "SecretAccessKey"),
         *("Base32StringSeed", "QRCodePNG", "ServicePassword", "ServiceCredentialSecret", "TradeInToken"),
         *("AuthenticationCode1", "AuthenticationCode2", "TokenCode", "SAMLAssertion", "WebIdentityToken"),
+        "TrustedIdentityPropagationContext",
     )
 )
 HIDDEN_MEMBERS: Final = frozenset({"sessiontoken"})
@@ -73,9 +73,7 @@ def _value(value: Any, comma: bool) -> Any:
         return [_value(item, comma) for item in value]
     if isinstance(value, datetime):
         return spoken_date(int(value.timestamp()), comma=comma)
-    if isinstance(value, str):  # a private key may be given for the certificate that it belongs to
-        return without_private_keys(value)
-    return value if isinstance(value, int | float | bool) else str(value)
+    return value if isinstance(value, str | int | float | bool) else str(value)
 
 
 def spoken_date(seconds: int, *, comma: bool = False) -> str:

@@ -16,6 +16,7 @@ from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import paged
 from ledger.iam.refusals import (
     EntityAlreadyExists,
+    FeatureDisabled,
     NoSuchEntity,
     OrganizationNotFound,
     ValidationError,
@@ -127,6 +128,24 @@ def disable_root_sessions(account: Account, change: Change) -> Account:
 @evolves("iam:EnableOutboundWebIdentityFederation", rank=Rank.CHANGE)
 def enable_outbound_web_identity_federation(account: Account, change: Change) -> Account:
     return _prefer(account, change, {OUTBOUND_WEB_IDENTITY: ENABLED})
+
+
+@decides("iam:GetOutboundWebIdentityFederationInfo", on=anything)
+def get_outbound_web_identity_federation_info(account: Account, call: Call, moment: Moment) -> Answer:
+    """Only an account that was imported has it enabled: this ledger issues no such tokens, so it enables nothing."""
+    _check_outbound(account)
+    return Answer({"JwtVendingEnabled": True})
+
+
+@decides("iam:DisableOutboundWebIdentityFederation", on=anything)
+def decide_disable_outbound_web_identity_federation(account: Account, call: Call, moment: Moment) -> Answer:
+    _check_outbound(account)
+    return NOTHING
+
+
+def _check_outbound(account: Account) -> None:
+    if OUTBOUND_WEB_IDENTITY not in account.settings.preferences:
+        raise FeatureDisabled("Outbound web identity federation is disabled for your account.")
 
 
 @evolves("iam:DisableOutboundWebIdentityFederation", rank=Rank.REVOKE)

@@ -19,7 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 from ledger.iam.refusals import KeyPairMismatch, MalformedCertificate
 
 _UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
-_BEGINNING: Final = re.compile(r"-----BEGIN (?!CERTIFICATE-----)")
+# AWS takes nothing around the blocks; what stood there, such as a private key, would be kept and told.
+_CERTIFICATES: Final = re.compile(
+    r"\s*(?:-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+", re.ASCII
+)
 
 
 def read_certificate(body: str, at: int | None = None) -> x509.Certificate:
@@ -72,7 +75,7 @@ def check_chain(chain: str, leaf: x509.Certificate) -> None:
 
 def _read(text: str) -> list[x509.Certificate]:
     """The certificates in this text, in order; none where anything in it can't be read or is something else."""
-    if _BEGINNING.search(text):
+    if not _CERTIFICATES.fullmatch(text):
         return []
     try:
         return x509.load_pem_x509_certificates(text.encode())

@@ -84,6 +84,9 @@ class KeyPairMismatch(Refusal, status=400): ...
 class PasswordPolicyViolation(Refusal, status=400): ...
 
 
+class FeatureDisabled(Refusal, status=404): ...
+
+
 class OrganizationNotFound(
     Refusal,
     status=400,

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.iam.refusals import (
     EntityAlreadyExists,
+    FeatureDisabled,
     NoSuchEntity,
     OrganizationNotFound,
     ValidationError,
@@ -148,4 +149,16 @@ def test_an_account_outside_of_an_organization_has_none_of_its_features(feature:
         "ListOrganizationsFeatures",
     ):
         with refused(OrganizationNotFound, "No organization is associated with your account."):
+            iam(operation)
+
+
+# ---- outbound federation
+
+
+def test_outbound_federation_is_told_and_disabled_where_it_was_enabled() -> None:
+    iam = Asked(call("EnableOutboundWebIdentityFederation", {}))
+    assert iam("GetOutboundWebIdentityFederationInfo") == {"JwtVendingEnabled": True}
+    iam("DisableOutboundWebIdentityFederation")
+    for operation in ("GetOutboundWebIdentityFederationInfo", "DisableOutboundWebIdentityFederation"):
+        with refused(FeatureDisabled, "Outbound web identity federation is disabled for your account."):
             iam(operation)

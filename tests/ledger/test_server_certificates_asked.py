@@ -88,6 +88,7 @@ def test_the_private_key_is_in_no_record_and_not_in_the_vault() -> None:
         server().pem.replace("\nMI", "\nXX", 1),
         server().pem + intermediate().pem,
         server().pem + server().key_pem,
+        "Certificate:\n    Version: 3\n" + server().pem,
         "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
         "\u00e9",
     ],

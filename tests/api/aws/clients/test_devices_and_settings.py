@@ -109,6 +109,13 @@ def test_an_account_outside_of_an_organization_has_none_of_its_features(aws: Wat
             call()
 
 
+def test_outbound_federation_is_disabled(aws: Watched) -> None:
+    with aws.refused("FeatureDisabled", 404):
+        aws.iam.get_outbound_web_identity_federation_info()
+    with aws.refused("FeatureDisabled", 404):
+        aws.iam.disable_outbound_web_identity_federation()
+
+
 def test_reports(aws: Watched) -> None:
     iam = aws.iam
     iam.create_user(UserName="alice")

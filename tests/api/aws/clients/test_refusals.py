@@ -774,6 +774,14 @@ CERTIFICATES: Final[list[Case]] = [
         (
             operation,
             {},
+            ("FeatureDisabled", 404, "Outbound web identity federation is disabled for your account."),
+        )
+        for operation in ("GetOutboundWebIdentityFederationInfo", "DisableOutboundWebIdentityFederation")
+    ),
+    *(
+        (
+            operation,
+            {},
             ("OrganizationNotFoundException", 400, "No organization is associated with your account."),
         )
         for operation in (
