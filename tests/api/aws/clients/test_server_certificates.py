@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ledger.entry import body_bytes
@@ -94,3 +95,23 @@ def test_permission_is_asked_for_the_old_name_and_the_new(aws: Watched) -> None:
     allow("*")
     alice.update_server_certificate(**renaming)
     alice.get_server_certificate(ServerCertificateName="shop")
+
+
+def test_permission_may_hang_on_the_certificates_tags(aws: Watched) -> None:
+    iam = aws.iam
+    for name in ("web", "shop"):
+        tags = [{"Key": "team", "Value": name}]
+        iam.upload_server_certificate(ServerCertificateName=name, **CERTIFICATE, Tags=tags)
+    statement = {
+        "Effect": "Allow",
+        "Action": "iam:DeleteServerCertificate",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/team": "web"}},
+    }
+    iam.create_user(UserName="alice")
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_user_policy(UserName="alice", PolicyName="own", PolicyDocument=document)
+    alice: Any = aws.client("iam", iam.create_access_key(UserName="alice")["AccessKey"])
+    with aws.refused("AccessDenied", 403):
+        alice.delete_server_certificate(ServerCertificateName="shop")
+    alice.delete_server_certificate(ServerCertificateName="web")
