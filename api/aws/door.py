@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.awaiting import awaited
 from api.aws import json11, models, query, validation, wire
-from api.aws.answers import COMPLETED, completed
+from api.aws.answers import COMPLETED, as_written, completed
 from api.aws.canonical_request import RawRequest
 from api.aws.models import Operation, Service
 from api.aws.refusing import WireError
@@ -110,6 +110,8 @@ class Door:
         output = told.output
         if request.action in COMPLETED:
             output = await run_in_threadpool(completed, self._ledger, request.action, output)
+        if told.worded_by is not None:
+            output = await run_in_threadpool(as_written, self._ledger, account_id, told.worded_by, output)
         return wire.answer(operation, output, request_id)
 
     async def _told(self, request: Request) -> Reply:

@@ -60,12 +60,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the caller gets: the output, or the refusal; and which event tells of it."""
+    """What the caller gets: the output, or the refusal; and which event tells of it. `worded_by`: see `Answer`."""
 
     output: Mapping[str, Any]
     refusal: Refusal | None
     event_id: str
     decided: Authorization | None = field(default=None, repr=False)
+    worded_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +342,8 @@ class Authority:
         draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
         if refusal is None and "Credentials" in output:
             output = self._with_token(output, now.account.id, now.position)
-        return Written(draft, Reply(output, refusal, event_id, judged.decided), answer.secrets)
+        reply = Reply(output, refusal, event_id, judged.decided, answer.worded_by)
+        return Written(draft, reply, answer.secrets)
 
     def _with_token(self, output: Mapping[str, Any], account_id: str, position: int) -> Mapping[str, Any]:
         """A session token names the entry that opened the session; all else is told by that entry."""

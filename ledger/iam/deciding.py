@@ -121,13 +121,15 @@ class Answer:
 
     `secrets` is what the vault has to do, in the transaction that writes the entry. `extra` are members that the record
     of this call has besides, such as `resources` and `additionalEventData`; `request_told` are members of
-    requestParameters that CloudTrail writes and no parameter says, as they are to be written.
+    requestParameters that CloudTrail writes and no parameter says, as they are to be written. `worded_by` is the position
+    of the entry in whose request the policy document of the output stands word for word.
     """
 
     output: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[Keep | Forget, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     request_told: Mapping[str, Any] = field(default_factory=dict)
+    worded_by: int | None = None
 
 
 NOTHING: Final = Answer()

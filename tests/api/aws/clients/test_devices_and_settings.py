@@ -86,12 +86,34 @@ def test_what_the_account_has_as_a_whole(aws: Watched) -> None:
     assert (policy["MinimumPasswordLength"], policy["RequireNumbers"]) == (12, True)
     assert policy["ExpirePasswords"] is False
     iam.delete_account_password_policy()
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
     summary = iam.get_account_summary()["SummaryMap"]
+    assert summary["GlobalEndpointTokenVersion"] == 2
     assert (summary["Users"], summary["UserPolicySizeQuota"], summary["AccessKeysPerUserQuota"]) == (
         0,
         2048,
         2,
     )
+
+
+def test_an_account_outside_of_an_organization_has_none_of_its_features(aws: Watched) -> None:
+    iam = aws.iam
+    for call in (
+        lambda: iam.list_organizations_features(),
+        lambda: iam.enable_organizations_root_credentials_management(),
+        lambda: iam.disable_organizations_root_credentials_management(),
+        lambda: iam.enable_organizations_root_sessions(),
+        lambda: iam.disable_organizations_root_sessions(),
+    ):
+        with aws.refused("OrganizationNotFoundException", 400):
+            call()
+
+
+def test_outbound_federation_is_disabled(aws: Watched) -> None:
+    with aws.refused("FeatureDisabled", 404):
+        aws.iam.get_outbound_web_identity_federation_info()
+    with aws.refused("FeatureDisabled", 404):
+        aws.iam.disable_outbound_web_identity_federation()
 
 
 def test_reports(aws: Watched) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote
 
-from tests.api.aws.clients.documents import READ_ONLY, allowing
+from api.aws.answers import as_written
+from tests.api.aws.clients.documents import READ_ONLY, allowing, trusting
 from tests.api.aws.clients.watching import Watched
 
 
@@ -28,6 +33,55 @@ def test_a_policy_from_creation_to_deletion(aws: Watched) -> None:
     assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == [{"Key": "A", "Value": "2"}]
     iam.delete_policy(PolicyArn=arn)
     assert iam.list_policies(Scope="Local")["Policies"] == []
+
+
+LAID_OUT = """{
+  "Statement": [
+    {"Sid": "s", "Resource": "arn:aws:s3:::b\u00fccher/*", "Action": "s3:*", "Effect": "Allow"}
+  ],
+\t"Version":   "2012-10-17"
+}
+"""
+
+
+def test_a_permissions_policy_comes_back_as_it_was_laid_out(aws: Watched) -> None:
+    iam = aws.iam
+    raw: list[str] = []
+    iam.meta.events.register("after-call.iam", lambda http_response, **_: raw.append(http_response.text))
+
+    def text_of(get: Callable[..., Any], **named: str) -> str:
+        get(**named)
+        found = re.search(r"<\w*Document>(.*?)</", raw[-1])
+        assert found is not None
+        return unquote(found[1])
+
+    arn = iam.create_policy(PolicyName="own", PolicyDocument=LAID_OUT)["Policy"]["Arn"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=f"{LAID_OUT}\n")
+    assert text_of(iam.get_policy_version, PolicyArn=arn, VersionId="v1") == LAID_OUT
+    assert text_of(iam.get_policy_version, PolicyArn=arn, VersionId="v2") == f"{LAID_OUT}\n"
+    iam.create_user(UserName="alice")
+    iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=LAID_OUT)
+    assert text_of(iam.get_user_policy, UserName="alice", PolicyName="p") == LAID_OUT
+    iam.create_group(GroupName="devs")
+    iam.put_group_policy(GroupName="devs", PolicyName="p", PolicyDocument=LAID_OUT)
+    assert text_of(iam.get_group_policy, GroupName="devs", PolicyName="p") == LAID_OUT
+    trust = json.dumps(json.loads(trusting("ec2.amazonaws.com")), indent=2)
+    iam.create_role(RoleName="deploy", AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(RoleName="deploy", PolicyName="p", PolicyDocument=LAID_OUT)
+    assert text_of(iam.get_role_policy, RoleName="deploy", PolicyName="p") == LAID_OUT
+    assert re.search(r"\s", text_of(iam.get_role, RoleName="deploy")) is None
+
+
+def test_words_are_taken_from_no_entry_that_says_something_else(aws: Watched) -> None:
+    aws.iam.create_user(UserName="alice")
+    silent = aws.state.user_named("alice")
+    aws.iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=allowing("s3:*"))
+    spoke = aws.state.user_named("alice")
+    assert silent is not None and silent.created_by is not None and spoke is not None
+    output = {"PolicyDocument": quote(allowing("sqs:*"), safe="")}
+    for position in (silent.created_by, spoke.inline["p"].made_by, 1_000_000):
+        assert position is not None
+        assert as_written(aws.account.server.investigation, aws.id, position, output) == output
 
 
 def test_versions(aws: Watched) -> None:

@@ -20,6 +20,7 @@ from tests.api.aws.clients.documents import (
 )
 from tests.api.aws.clients.watching import Watched
 from tests.api.living_server import LivingServer
+from tests.ledger.certified import root, server
 from tests.ledger.federating import metadata
 
 LARGE: Final = allowing("s3:GetObject", sid="x" * 12_000)
@@ -728,6 +729,71 @@ PROVIDERS: Final[list[Case]] = [
     ("UntagSAMLProvider", {"SAMLProviderArn": NOT_A_POLICY, "TagKeys": ["a"]}, ("InvalidInput", 400, None)),
 ]
 
+CERTIFICATE: Final = {"CertificateBody": server().pem, "PrivateKey": server().key_pem}
+NO_CERTIFICATE: Final = ("NoSuchEntity", 404, "The Server Certificate with name missing cannot be found.")
+TAKEN_CERTIFICATE: Final = (
+    "EntityAlreadyExists",
+    409,
+    "The Server Certificate with name WEB already exists.",
+)
+CERTIFICATES: Final[list[Case]] = [
+    ("UploadServerCertificate", {"ServerCertificateName": "WEB", **CERTIFICATE}, TAKEN_CERTIFICATE),
+    (
+        "UploadServerCertificate",
+        {"ServerCertificateName": "x", **CERTIFICATE, "CertificateBody": "none"},
+        (
+            "MalformedCertificate",
+            400,
+            "Unable to parse certificate. Please ensure the certificate is in PEM format.",
+        ),
+    ),
+    (
+        "UploadServerCertificate",
+        {"ServerCertificateName": "x", **CERTIFICATE, "PrivateKey": root().key_pem},
+        ("KeyPairMismatch", 400, "The public key certificate and the private key do not match."),
+    ),
+    (
+        "UploadServerCertificate",
+        {"ServerCertificateName": "x", **CERTIFICATE, "Tags": SYSTEM_TAG},
+        TAG_RESERVED,
+    ),
+    ("GetServerCertificate", {"ServerCertificateName": "missing"}, NO_CERTIFICATE),
+    ("UpdateServerCertificate", {"ServerCertificateName": "missing", "NewPath": "/x/"}, NO_CERTIFICATE),
+    (
+        "UpdateServerCertificate",
+        {"ServerCertificateName": "other", "NewServerCertificateName": "WEB"},
+        TAKEN_CERTIFICATE,
+    ),
+    ("DeleteServerCertificate", {"ServerCertificateName": "missing"}, NO_CERTIFICATE),
+    ("ListServerCertificateTags", {"ServerCertificateName": "missing"}, NO_CERTIFICATE),
+    ("TagServerCertificate", {"ServerCertificateName": "missing", "Tags": TAG}, NO_CERTIFICATE),
+    ("TagServerCertificate", {"ServerCertificateName": "web", "Tags": MORE_TAGS}, TAGS_FULL),
+    ("TagServerCertificate", {"ServerCertificateName": "web", "Tags": SYSTEM_TAG}, TAG_RESERVED),
+    ("UntagServerCertificate", {"ServerCertificateName": "missing", "TagKeys": ["a"]}, NO_CERTIFICATE),
+    *(
+        (
+            operation,
+            {},
+            ("FeatureDisabled", 404, "Outbound web identity federation is disabled for your account."),
+        )
+        for operation in ("GetOutboundWebIdentityFederationInfo", "DisableOutboundWebIdentityFederation")
+    ),
+    *(
+        (
+            operation,
+            {},
+            ("OrganizationNotFoundException", 400, "No organization is associated with your account."),
+        )
+        for operation in (
+            "ListOrganizationsFeatures",
+            "EnableOrganizationsRootCredentialsManagement",
+            "DisableOrganizationsRootCredentialsManagement",
+            "EnableOrganizationsRootSessions",
+            "DisableOrganizationsRootSessions",
+        )
+    ),
+]
+
 READS: Final[list[Case]] = [
     ("GetCredentialReport", {}, ("ReportNotPresent", 410, None)),
     (
@@ -813,7 +879,18 @@ CLOUDTRAIL: Final[list[Case]] = [
     ),
 ]
 
-CASES: Final = [*USERS, *GROUPS, *POLICIES, *ROLES, *CREDENTIALS, *PROVIDERS, *READS, *STS, *CLOUDTRAIL]
+CASES: Final = [
+    *USERS,
+    *GROUPS,
+    *POLICIES,
+    *ROLES,
+    *CREDENTIALS,
+    *PROVIDERS,
+    *CERTIFICATES,
+    *READS,
+    *STS,
+    *CLOUDTRAIL,
+]
 
 
 @pytest.fixture(scope="module")
@@ -854,6 +931,8 @@ def furnished(server: LivingServer) -> Iterator[Watched]:
         Tags=ALL_TAGS,
     )
     iam.create_saml_provider(Name="corp", SAMLMetadataDocument=metadata(), Tags=ALL_TAGS)
+    for name, tags in (("web", ALL_TAGS), ("other", [])):
+        iam.upload_server_certificate(ServerCertificateName=name, **CERTIFICATE, Tags=tags)
     yield aws
     aws.settle()
 
