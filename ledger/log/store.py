@@ -26,6 +26,7 @@ from ledger.log.preparation import Prepared, content_of, event_number, prepare, 
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
+from ledger.log.tiles import grow
 from ledger.record import canonical
 
 TRAINING_RECORDS_MIN = 2_000
@@ -219,6 +220,7 @@ class Log:
         named.sort()  # in the order of the table, which is that of its key
         insert_rows(connection, entries, list(rows))
         insert_rows(connection, mentions, named)
+        grow(connection, account, account_id, size, leaves)
         self._move_tails(connection, account, last)
         connection.execute(sa.update(accounts).where(accounts.c.id == account).values(size=size + batch.size))
 
