@@ -9,14 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="iam-ledger"'}
-ALWAYS = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
+SNIFFED = (b"x-content-type-options", b"nosniff")
+UNKEPT = (b"cache-control", b"no-store")
 
 
 class Admission:
-    """Lets nothing through that does not bear the token, whatever the path; answers are not to be kept."""
+    """Lets nothing through that does not bear the token, whatever the path; answers are not to be kept, unless they say so."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -29,7 +27,9 @@ class Admission:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *ALWAYS]
+                headers = [*message["headers"], SNIFFED]
+                says = any(name == b"cache-control" for name, _ in headers)
+                message["headers"] = headers if says else [*headers, UNKEPT]
             await send(message)
 
         told = [value for name, value in scope["headers"] if name == b"authorization"]

@@ -7,11 +7,12 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import permission_reads, permission_reads_access, permission_reads_over_time, reads
+from api import log_reads, permission_reads, permission_reads_access, permission_reads_over_time, reads
 from api.admission import Admission
 from api.aws.door import Door
 from api.problems import tell_problems
 from api.version import product_version
+from ledger.log.checkpoints import Checkpoints
 from projections.investigation import Investigation
 
 DESCRIPTION = """The questions of `iam-ledger`, with the same answers as on the command line.
@@ -30,8 +31,11 @@ def with_door(app: ASGIApp, door: Door) -> ASGIApp:
     return both
 
 
-def make_app(investigation: Investigation, *, token: str) -> FastAPI:
-    """Answers from one ledger to whoever bears the token; others learn nothing, not even which paths exist."""
+def make_app(investigation: Investigation, *, token: str, checkpoints: Checkpoints | None = None) -> FastAPI:
+    """Answers from one ledger to whoever bears the token; others learn nothing, not even which paths exist.
+
+    Without `checkpoints` what is stored of them can be read, and nothing is signed.
+    """
     app = FastAPI(
         title="iam-ledger",
         version=product_version(),
@@ -41,7 +45,8 @@ def make_app(investigation: Investigation, *, token: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.investigation = investigation
-    for room in (reads, permission_reads, permission_reads_over_time, permission_reads_access):
+    app.state.checkpoints = checkpoints or Checkpoints(investigation.log, None)
+    for room in (reads, log_reads, permission_reads, permission_reads_over_time, permission_reads_access):
         app.include_router(room.router)
     tell_problems(app)
     app.add_middleware(Admission, token=token)

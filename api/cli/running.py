@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import investigation, keyring_of_ledger, opened_log
+from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
 
 if TYPE_CHECKING:
@@ -53,19 +54,24 @@ def serve(
         import uvicorn
 
         from api.app import make_app, with_door
+        from api.publishing import Publishing
+        from ledger.log.checkpoints import Checkpoints
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
         authority = _authority(context.obj, ledger)
         _announce(context.obj, ear, address, None if given is not None else token)
-        app: ASGIApp = make_app(ledger, token=token)
+        checkpoint_key = checkpoint_key_of_ledger(context.obj)
+        checkpoints = Checkpoints(log, checkpoint_key)
+        app: ASGIApp = make_app(ledger, token=token, checkpoints=checkpoints)
         if authority is not None:
             from api.aws.door import Door
 
             app = with_door(app, Door(authority, ledger))
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
-            uvicorn.Server(config).run(sockets=[ear])
+            with Publishing(checkpoints) if checkpoint_key is not None else nullcontext():
+                uvicorn.Server(config).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
         finally:
