@@ -101,6 +101,9 @@ class EventAnswer(BaseModel):
     who: Who
     result: Result
     changed: list[Difference]
+    authorization: dict[str, Any] | None = Field(
+        description="the decision that was stored with the call; null where none was made here"
+    )
 
 
 class Credential(BaseModel):

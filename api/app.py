@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import log_reads, permission_reads, permission_reads_access, permission_reads_over_time, reads
-from api.admission import Admission
+from api import (
+    authorize_described,
+    log_reads,
+    permission_reads,
+    permission_reads_access,
+    permission_reads_over_time,
+    reads,
+)
+from api.admission import Admission, unkept
+from api.authorize import Authorize
 from api.aws.door import Door
+from api.guard.in_process import InProcess
+from api.guard.middleware import Guard
 from api.problems import tell_problems
+from api.reading_permissions import RULES, SERVICE, own_account_only
+from api.sign_in import with_sign_in
 from api.version import product_version
+from ledger.authority.authority import Authority
+from ledger.authority.sign_in import SignIn
+from ledger.log import Log
 from ledger.log.checkpoints import Checkpoints
 from projections.investigation import Investigation
 
@@ -19,6 +34,18 @@ DESCRIPTION = """The questions of `iam-ledger`, with the same answers as on the 
 
 Times in questions are RFC 3339; without a zone they are UTC; `from` belongs to the interval, `to` does not.
 A page has `next`, the cursor to send as `after` for the page that follows, until it is null."""
+
+TOKEN_SCHEMES: Final = {"token": {"type": "http", "scheme": "bearer"}}
+GUARDED_SCHEMES: Final = {
+    "sessionToken": {"type": "http", "scheme": "bearer", "description": "the session token of STS"},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS Signature Version 4 for the service `iam-ledger`",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    },
+}
 
 
 def with_door(app: ASGIApp, door: Door) -> ASGIApp:
@@ -36,6 +63,32 @@ def make_app(investigation: Investigation, *, token: str, checkpoints: Checkpoin
 
     Without `checkpoints` what is stored of them can be read, and nothing is signed.
     """
+    app = _app(investigation, checkpoints)
+    app.add_middleware(Admission, token=token)
+    _describe(app, TOKEN_SCHEMES)
+    return app
+
+
+def make_guarded_app(
+    investigation: Investigation, authority: Authority, *, checkpoints: Checkpoints | None = None
+) -> ASGIApp:
+    """Answers from a ledger that has an authority: to whoever its policies permit the question, each an entry.
+
+    AWS's clients are answered on `/`, people who sign in where AWS has it, services on `/v1/authorize` and `/v1/outcomes`.
+    """
+    app = _app(investigation, checkpoints)
+    _describe(app, GUARDED_SCHEMES, authorize_described.PATHS, authorize_described.SCHEMAS)
+    guard = Guard(
+        app,
+        InProcess(authority, service=SERVICE, own=True),
+        RULES,
+        admits=own_account_only(investigation.log),
+    )
+    answering = with_sign_in(unkept(guard), SignIn(Log(investigation.log.engine), authority))
+    return with_door(Authorize(answering, authority), Door(authority, investigation))
+
+
+def _app(investigation: Investigation, checkpoints: Checkpoints | None) -> FastAPI:
     app = FastAPI(
         title="iam-ledger",
         version=product_version(),
@@ -49,22 +102,25 @@ def make_app(investigation: Investigation, *, token: str, checkpoints: Checkpoin
     for room in (reads, log_reads, permission_reads, permission_reads_over_time, permission_reads_access):
         app.include_router(room.router)
     tell_problems(app)
-    app.add_middleware(Admission, token=token)
+    return app
 
+
+def _describe(app: FastAPI, schemes: dict[str, Any], paths: Any = None, schemas: Any = None) -> None:
     described: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
         if not described:
-            described.update(_with_token(FastAPI.openapi(app)))
+            described.update(_completed(FastAPI.openapi(app), schemes))
+            described["paths"].update(paths or {})
+            described["components"]["schemas"].update(schemas or {})
         return described
 
     app.openapi = openapi  # type: ignore[method-assign]
-    return app
 
 
-def _with_token(document: dict[str, Any]) -> dict[str, Any]:
-    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"token": []}]
+def _completed(document: dict[str, Any], schemes: dict[str, Any]) -> dict[str, Any]:
+    document["components"]["securitySchemes"] = schemes
+    document["security"] = [{name: []} for name in schemes]
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)  # the framework's own form, which is not what we answer

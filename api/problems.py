@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from api.problem_answers import problem
 from ledger.log import LedgerUnavailable
 from projections.vocabulary import BadFilter, UnknownName
 
-MEDIA_TYPE = "application/problem+json"
 ON_THE_WIRE = {"access-key": "accessKey", "source-ip": "sourceIP", "user-agent": "userAgent"}
 
 log = logging.getLogger(__name__)
-
-
-def problem(
-    status: int,
-    detail: str | None = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    **members: Any,
-) -> Response:
-    """`type` is left out, which means about:blank: the title is the status's own phrase."""
-    told: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status}
-    if detail is not None:
-        told["detail"] = detail
-    body = orjson.dumps(told | members, default=str)
-    return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def tell_problems(app: FastAPI) -> None:

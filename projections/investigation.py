@@ -6,6 +6,7 @@ RFC 3339. Every question first takes in what was appended, so everyone reads the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,6 +83,7 @@ class Investigation:
                 "message": told["errorMessage"],
             },
             "changed": [self._difference(one, {entry.position: ref(entry)}) for one in changed],
+            "authorization": None if entry.authorization is None else orjson.loads(entry.authorization),
             "leafHash": entry.leaf_hash.hex(),
             "origin": {"file": entry.origin.file, "sha256": entry.origin.sha256},
         }
@@ -144,6 +146,7 @@ class Investigation:
             account=account,
             since=since,
             until=until,
+            now=int(time.time()),
         )
 
     # -- the account at a time ----------------------------------------------------------------------------------

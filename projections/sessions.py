@@ -174,7 +174,7 @@ class Sessions:
             told["userAgent"] = entry.document.get("userAgent")
             hops.append(told)
             identity = entry.record.identity
-            hop = _hop(identity, entry.record)
+            hop = _console_hop(entry) if opening.action == SIGN_IN else _hop(identity, entry.record)
             key = identity.access_key_id or ""
             if not identity.temporary:
                 return [*hops, hop]
@@ -207,11 +207,7 @@ class Sessions:
             for account, position in connection.execute(query).all():
                 for entry in self.log.fetch(connection, account, [position]):
                     if entry.record.identity.unique_id == identity.unique_id:
-                        hop = _hop(entry.record.identity, entry.record)
-                        extra = entry.document.get("additionalEventData")
-                        if isinstance(extra, Mapping) and isinstance(extra.get("MFAUsed"), str):
-                            hop["mfa"] = extra["MFAUsed"].lower() == "yes"
-                        return [{**hop, "type": "Console", "openedBy": ref(entry), "assumed": [BY_TIME]}]
+                        return [{**_console_hop(entry), "openedBy": ref(entry), "assumed": [BY_TIME]}]
         return []
 
     def _first_use(self, access_key: str) -> Entry | None:
@@ -321,9 +317,18 @@ def _hop(identity: Identity, record: Record) -> Hop:
     }
 
 
+def _console_hop(entry: Entry) -> Hop:
+    """The human at the console, with whether they used MFA."""
+    hop = {**_hop(entry.record.identity, entry.record), "type": "Console"}
+    extra = entry.document.get("additionalEventData")
+    if isinstance(extra, Mapping) and isinstance(extra.get("MFAUsed"), str):
+        hop["mfa"] = extra["MFAUsed"].lower() == "yes"
+    return hop
+
+
 def _type_of(opening: Session) -> str:
-    if opening.action == "sts:GetSessionToken":
-        return "IAMUser"
+    if opening.action in ("sts:GetSessionToken", SIGN_IN):
+        return "Root" if (opening.principal_arn or "").endswith(":root") else "IAMUser"
     return "FederatedUser" if ":federated-user/" in (opening.session_arn or "") else "AssumedRole"
 
 

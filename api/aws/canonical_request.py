@@ -17,7 +17,8 @@ UNRESERVED = "-_.~"
 class RawRequest:
     """A request as it stood on the wire. `path` and `query` are what is before and behind the first `?`.
 
-    Names of headers may be of any case; there is a pair for each line.
+    Names of headers may be of any case; there is a pair for each line. `body_sha256`, in hexadecimal, stands for the body
+    where that itself is elsewhere.
     """
 
     method: str
@@ -25,6 +26,7 @@ class RawRequest:
     query: bytes
     headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False)
+    body_sha256: str | None = None
 
 
 def canonical_path(path: bytes, *, normalize: bool = True) -> str:

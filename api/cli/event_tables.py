@@ -127,6 +127,10 @@ def event(told: Told) -> Iterator[RenderableType]:
     yield cell("what it changed" if told["changed"] else "it changed nothing of IAM's", "bold")
     if told["changed"]:
         yield from differences(told["changed"])
+    if told["authorization"] is not None:
+        yield ""
+        yield cell("the decision that was stored with it", "bold")
+        yield _decision(told["authorization"])
     yield ""
     yield pairs(
         {
@@ -137,6 +141,23 @@ def event(told: Told) -> Iterator[RenderableType]:
             "from file": (told.get("origin") or {}).get("file"),
         }
     )
+
+
+def _decision(told: Told) -> RenderableType:
+    """What was asked, and the statements that matched. The document is as the entry's body keeps it."""
+    rows = {
+        "decision": told.get("decision"),
+        "action": told.get("action"),
+        "resource": told.get("resource"),
+        "missing": ", ".join(told.get("missing") or ()),
+        "statements": ", ".join(_statement(one) for one in told.get("statements") or ()),
+    }
+    return pairs({name: plain(value) for name, value in rows.items() if value})
+
+
+def _statement(told: Told) -> str:
+    policy = plain(told.get("policy") or told.get("policyArn") or told.get("layer"))
+    return f"{plain(told.get('effect'))} by {policy} {plain(told.get('sid') or told.get('index'))}"
 
 
 def _result(told: Told) -> str:

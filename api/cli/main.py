@@ -18,11 +18,13 @@ from api.cli import (
     exporting,
     importing,
     investigations,
+    machines,
     permissions,
     permissions_over_time,
     proofs,
     replays,
     running,
+    signing_in,
     vaults,
     verifying,
 )
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 for room in (
     authorities,
+    signing_in,
     importing,
     events,
     accounts,
@@ -51,6 +54,7 @@ for room in (
     verifying,
     proofs,
     exporting,
+    machines,
     running,
     vaults,
 ):

@@ -24,6 +24,7 @@ MISSING = {
     "trust": "the role's trust policy does not allow it",
     "scp": "a service control policy does not allow it",
     "rcp": "a resource control policy does not allow it",
+    "mfa": "root has an MFA device and did not use it",
 }
 GRANTS = {
     "policyVersion": "{what} of {whom} was written",
@@ -34,6 +35,7 @@ GRANTS = {
     "permissionsBoundary": "{what} bounds {whom}",
     "trustPolicy": "the trust policy of {whom}",
     "sessionPolicy": "{what} was passed to the session {whom}",
+    "passwordPolicy": "the account's password policy, which is for {whom} too",
     "creation": "{whom} was created",
 }
 UNKNOWN = {

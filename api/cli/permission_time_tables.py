@@ -27,6 +27,7 @@ CHANGES = {
     "boundarySet": "{about} bounds {name}",
     "boundaryRemoved": "{about} bounds {name} no longer",
     "trustSet": "the trust policy of {name} was written",
+    "passwordPolicySet": "the password policy of {name} was set or deleted",
     "inForce": "{about} of {name} in force",
     "changedByAWS": "AWS put {about} of {name} in force",
     "time": "a time that a condition names",

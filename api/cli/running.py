@@ -44,30 +44,36 @@ def serve(
         int | None, typer.Option(help="The port; 0 for a free one.", min=0, max=65_535, metavar="PORT")
     ] = None,
 ) -> None:
-    """Answer the same questions over HTTP, under /v1, to whoever bears the token."""
+    """Answer the same questions over HTTP, under /v1, to whoever bears the token.
+
+    A ledger with accounts of its own answers to whom their policies permit it, and answers the aws CLI, SDKs and services.
+    """
     settings = _settings()
-    if host is None and not _is_loopback(settings.host):
+    if host is None and not is_loopback(settings.host):
         raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
-    with opened_log(context.obj) as log, _listening(address, settings.port if port is None else port) as ear:
+    with opened_log(context.obj) as log, listening(address, settings.port if port is None else port) as ear:
         import uvicorn
 
-        from api.app import make_app, with_door
+        from api.app import make_app, make_guarded_app
         from api.publishing import Publishing
         from ledger.log.checkpoints import Checkpoints
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
-        authority = _authority(context.obj, ledger)
-        _announce(context.obj, ear, address, None if given is not None else token)
         checkpoint_key = checkpoint_key_of_ledger(context.obj)
         checkpoints = Checkpoints(log, checkpoint_key)
-        app: ASGIApp = make_app(ledger, token=token, checkpoints=checkpoints)
-        if authority is not None:
-            from api.aws.door import Door
-
-            app = with_door(app, Door(authority, ledger))
+        authority = _authority(context.obj, ledger)
+        _announce(context.obj, ear, address)
+        app: ASGIApp
+        if authority is None:
+            print(
+                "token: the one in IAM_LEDGER_TOKEN" if given is not None else f"token: {token}", flush=True
+            )
+            app = make_app(ledger, token=token, checkpoints=checkpoints)
+        else:
+            app = make_guarded_app(ledger, authority, checkpoints=checkpoints)
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
             with Publishing(checkpoints) if checkpoint_key is not None else nullcontext():
@@ -120,7 +126,7 @@ def _settings() -> Settings:
         raise Failed(f"{name}: {one['msg']}") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -129,7 +135,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         ear = socket.socket(family, kind, protocol)
@@ -141,12 +147,11 @@ def _listening(host: str, port: int) -> socket.socket:
     return ear
 
 
-def _announce(db: str, ear: socket.socket, host: str, token: str | None) -> None:
+def _announce(db: str, ear: socket.socket, host: str) -> None:
     import sqlalchemy as sa
 
     shown = sa.make_url(db).render_as_string(hide_password=True) if "://" in db else db
     port = ear.getsockname()[1]
-    if not _is_loopback(host):
-        say(f"others can reach {host}, and the token crosses the network as it is; put TLS before it")
-    print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1")
-    print("token: the one in IAM_LEDGER_TOKEN" if token is None else f"token: {token}", flush=True)
+    if not is_loopback(host):
+        say(f"others can reach {host}, and tokens cross the network as they are; put TLS before it")
+    print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1", flush=True)

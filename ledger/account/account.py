@@ -28,6 +28,7 @@ from ledger.account.entities import (
     Settings,
     User,
     VirtualMFADevice,
+    Workload,
     without,
 )
 from ledger.account.trusted import naming, trusted_arns
@@ -42,6 +43,7 @@ PLACES: Mapping[Kind, str] = {
     Kind.MFA_DEVICE: "mfa_devices",
     Kind.SAML_PROVIDER: "saml_providers",
     Kind.OIDC_PROVIDER: "oidc_providers",
+    Kind.WORKLOAD: "workloads",
     Kind.DELETED: "deleted",
 }
 
@@ -73,6 +75,7 @@ class Account:
     mfa_devices: Map[str, VirtualMFADevice] = EMPTY
     saml_providers: Map[str, SAMLProvider] = EMPTY
     oidc_providers: Map[str, OIDCProvider] = EMPTY
+    workloads: Map[str, Workload] = EMPTY
     deleted: Map[str, Deleted] = EMPTY
     names: Map[Ref, str] = field(default=EMPTY, repr=False)  # (kind, name in lower case or ARN) to id
     owners: Map[tuple[Part, str], Ref] = field(default=EMPTY, repr=False)  # to who has the key or device
@@ -294,6 +297,7 @@ class Account:
             "mfaDevices": self._shown(self.mfa_devices),
             "samlProviders": self._shown(self.saml_providers),
             "openIDConnectProviders": self._shown(self.oidc_providers),
+            "workloads": self._shown(self.workloads),
             "settings": self.document(self.settings),
         }
 

@@ -84,6 +84,10 @@ class Members:
         pairs = (Members(item) for item in self._items(name))
         return {key: pair.text("Value") or "" for pair in pairs if (key := pair.text("Key")) is not None}
 
+    def each(self, name: str) -> tuple[Members, ...]:
+        """A list of objects."""
+        return tuple(Members(item) for item in self._items(name) if isinstance(item, Mapping))
+
     def _items(self, name: str) -> list[Any]:
         value = self._members.get(name.lower())
         if isinstance(value, Mapping):  # the form {"items": […]} of some services

@@ -36,15 +36,18 @@ from ledger.account.entities import (
     PasswordPolicy,
     PolicyVersion,
     Preference,
+    ProfileAssociation,
     ProfiledRole,
     Propagation,
     Role,
     SAMLProvider,
     Settings,
     Tag,
+    TaskRole,
     TrustPolicy,
     User,
     VirtualMFADevice,
+    Workload,
 )
 from ledger.record import format_time
 
@@ -140,6 +143,16 @@ def to_document(entity: Entity) -> Json:
                 IdentityPropagation=_propagation(entity.propagation),
                 Tags=_tags(entity.tags),
                 Assumed=_reasons(entity.assumed),
+            )
+        case Workload():
+            return _told(
+                WorkloadId=entity.id,
+                Name=entity.name,
+                CreateDate=_date(entity.create_date),
+                CreatedBy=entity.created_by,
+                AvailabilityZone=entity.availability_zone,
+                ImageId=entity.image_id,
+                **_runs_as(entity.runs_as),
             )
         case Settings():
             return _told(
@@ -241,6 +254,16 @@ def from_document(kind: Kind, document: Read) -> Entity:
                 propagation=_read_propagation(document.get("IdentityPropagation")),
                 tags=_read_tags(document),
                 assumed=_read_reasons(document),
+            )
+        case Kind.WORKLOAD:
+            return Workload(
+                id=document["WorkloadId"],
+                name=document["Name"],
+                create_date=read_date(document.get("CreateDate")),
+                created_by=document.get("CreatedBy"),
+                availability_zone=document.get("AvailabilityZone"),
+                image_id=document.get("ImageId"),
+                runs_as=_read_runs_as(document),
             )
         case Kind.SETTINGS:
             alias = document.get("AccountAlias")
@@ -397,6 +420,31 @@ def _read_propagation(document: Read | None) -> Propagation | None:
     return Propagation(
         document.get("ContextProvider"), document.get("IdentityCenterInstanceArn"), document.get("MadeBy")
     )
+
+
+def _runs_as(runs_as: ProfileAssociation | TaskRole | None) -> Json:
+    match runs_as:
+        case ProfileAssociation():
+            told = _told(
+                AssociationId=runs_as.id,
+                IamInstanceProfile=_told(Arn=runs_as.profile_arn, Id=runs_as.profile_id),
+                MadeBy=runs_as.made_by,
+            )
+            return {"IamInstanceProfileAssociation": told}
+        case TaskRole():
+            return {"TaskRoleArn": runs_as.role_arn, "TaskRoleMadeBy": runs_as.made_by}
+    return {}
+
+
+def _read_runs_as(document: Read) -> ProfileAssociation | TaskRole | None:
+    told = document.get("IamInstanceProfileAssociation")
+    if told is not None:
+        profile = told["IamInstanceProfile"]
+        return ProfileAssociation(
+            told["AssociationId"], profile["Arn"], profile.get("Id"), told.get("MadeBy")
+        )
+    role_arn = document.get("TaskRoleArn")
+    return None if role_arn is None else TaskRole(role_arn, document.get("TaskRoleMadeBy"))
 
 
 # ---- credentials

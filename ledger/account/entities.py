@@ -33,6 +33,7 @@ class Kind(StrEnum):
     MFA_DEVICE = "mfa-device"
     SAML_PROVIDER = "saml-provider"
     OIDC_PROVIDER = "oidc-provider"
+    WORKLOAD = "workload"
     SETTINGS = "settings"
     DELETED = "deleted"
 
@@ -96,6 +97,24 @@ class ProfiledRole:
     """A role's place in an instance profile."""
 
     role_id: str
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileAssociation:
+    """By which an EC2 instance has an instance profile. A namesake of the profile that is made later is another one."""
+
+    id: str  # iip-assoc-…
+    profile_arn: str
+    profile_id: str | None  # None: no record told it
+    made_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRole:
+    """The role that a task of ECS acts as, by its ARN."""
+
+    role_arn: str
     made_by: int | None
 
 
@@ -326,6 +345,24 @@ class OIDCProvider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A machine that acts as a role, and so needs no key: an EC2 instance or a task of ECS."""
+
+    kind: ClassVar[Kind] = Kind.WORKLOAD
+    id: str  # i-…, or the task's ARN
+    name: str  # by its tag Name, or else its id
+    create_date: int | None
+    created_by: int | None
+    availability_zone: str | None = None
+    image_id: str | None = None
+    runs_as: ProfileAssociation | TaskRole | None = None  # None: an instance whose profile was taken away
+
+    @property
+    def is_instance(self) -> bool:
+        return self.id.startswith("i-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What belongs to the account itself: root's credentials, the password policy, aliases, switches."""
 
@@ -360,6 +397,7 @@ Entity = (
     | VirtualMFADevice
     | SAMLProvider
     | OIDCProvider
+    | Workload
     | Settings
     | Deleted
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger.account.account import Account
+from ledger.authority.asking import ServiceCalls
 from ledger.authority.context import live_context
 from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer, unknown_key
 from ledger.authority.denials import denial
@@ -91,26 +92,33 @@ class Authority:
         self._decisions = decisions
         self._sessions = Sessions()
         self._entitlements = Entitlements()
+        self.services = ServiceCalls(self.turns, self._sessions, self._entitlements)
 
     def close(self) -> None:
+        self.services.close()
         self.turns.close()
 
     def presented(self, access_key_id: str, session_token: str | None) -> Presented:
         """What is known of a credential by its id or token; raises Unauthenticated. Whether it works is told later."""
         if session_token is not None:
-            try:
-                token = open_token(self.vault.keyring, session_token)
-            except NotAToken as error:
-                raise unknown_key() from error
-            if token.access_key_id != access_key_id:
+            borne = self.borne(session_token)
+            if borne.access_key_id != access_key_id:
                 raise unknown_key()
-            return Presented(
-                token.account_id, token.access_key_id, token.secret, token.position, token.expiration
-            )
+            return borne
         found = self.vault.access_key(access_key_id)
         if found is None:
             raise unknown_key()
         return Presented(found[0], access_key_id, found[1])
+
+    def borne(self, session_token: str) -> Presented:
+        """The credential that is sealed in a session token, which proves it; raises Unauthenticated."""
+        try:
+            token = open_token(self.vault.keyring, session_token)
+        except NotAToken as error:
+            raise unknown_key() from error
+        return Presented(
+            token.account_id, token.access_key_id, token.secret, token.position, token.expiration
+        )
 
     # ---- calls
 

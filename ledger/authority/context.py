@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from immutables import Map
 
 from ledger.account.account import Account
-from ledger.account.entities import EMPTY, Tag
+from ledger.account.entities import EMPTY, Role, Tag, User
 from ledger.authority.recording import Surroundings
 from ledger.calls.recorded_context import context_of
+from ledger.iam.ec2_instances import instance_arn
+from ledger.policy.aws_actions import condition_keys
 from ledger.policy.request import Caller
 from ledger.record import Record
+
+BOUNDARY_KEY: Final = "iam:PermissionsBoundary"
 
 
 def live_context(
@@ -22,7 +28,40 @@ def live_context(
     told = context_of(record, action=action, resource_tags=tags).values
     context = {key: values for key, values in told.items() if key.lower() not in caller.values}
     context["aws:SecureTransport"] = ("true" if surroundings.secure else "false",)
+    if BOUNDARY_KEY not in context and BOUNDARY_KEY.lower() in _keys(action):
+        boundary = boundary_of(account, resource)
+        if boundary is not None:
+            context[BOUNDARY_KEY] = (boundary,)
+    instance = _source_instance(record, account)
+    if instance is not None:
+        context["ec2:SourceInstanceARN"] = (instance,)
     return context
+
+
+def _source_instance(record: Record, account: Account) -> str | None:
+    """The ARN of the EC2 instance that the session's credentials were delivered to: the session is named after it."""
+    session = record.document["userIdentity"].get("sessionContext", {})
+    there = account.workloads.get(record.identity.session_name or "")
+    if "ec2RoleDelivery" not in session or there is None:
+        return None
+    return instance_arn(account, there.id, there.availability_zone)
+
+
+@lru_cache(maxsize=1_024)
+def _keys(action: str) -> frozenset[str]:
+    return frozenset(key.lower() for key in condition_keys(action))
+
+
+def boundary_of(account: Account, arn: str) -> str | None:
+    """The ARN of the policy that bounds the user or role of this ARN."""
+    noun, _, rest = arn.rpartition(":")[2].partition("/")
+    name = rest.rpartition("/")[2]
+    found: User | Role | None = None
+    if noun == "user":
+        found = account.user_named(name)
+    elif noun == "role":
+        found = account.role_named(name)
+    return None if found is None or found.boundary is None else found.boundary.policy_arn
 
 
 def tags_of(account: Account, arn: str) -> Map[str, Tag]:

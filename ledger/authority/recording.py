@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.account.change import HIDDEN
+from ledger.iam.console_sign_in import CONSOLE_LOGIN
 from ledger.iam.deciding import Bearer
 from ledger.policy.request import CallerKind
 from ledger.record import format_time
@@ -21,6 +22,8 @@ from ledger.record import format_time
 EVENT_VERSION: Final = "1.11"
 REGION: Final = "us-east-1"  # of IAM and the global endpoint of STS, since 2021-11-22
 AGENT_MAX = 1024
+EC2: Final = "ec2.amazonaws.com"
+EC2_ROLE_DELIVERY: Final = "2.0"  # of the instance metadata service, by the version of its protocol
 
 NEVER_RECORDED: Final = frozenset(
     name.lower()
@@ -115,6 +118,8 @@ def record_of(
         "recipientAccountId": account.id,
         "eventCategory": "Management",
     }
+    if by.session is not None and by.session.action == CONSOLE_LOGIN:
+        document["sessionCredentialFromConsole"] = "true"
     if error is not None:
         document["errorCode"], message = error
         if message:
@@ -158,6 +163,8 @@ def identity_of(account: Account, by: Bearer) -> dict[str, Any]:
                 "arn": caller.arn,
                 "accountId": caller.account_id,
             }
+        case CallerKind.SERVICE:
+            told = {"type": "AWSService", "invokedBy": caller.arn}
         case _ if by.federated is not None:
             told = {
                 "type": by.federated.kind,
@@ -204,4 +211,6 @@ def _session_context(by: Bearer) -> dict[str, Any]:
         context["webIdFederationData"] = {"federatedProvider": session.provider, "attributes": {}}
     if session.source_identity is not None:
         context["sourceIdentity"] = session.source_identity
+    if session.opened_by.invoked_by == EC2:
+        context["ec2RoleDelivery"] = EC2_ROLE_DELIVERY
     return context

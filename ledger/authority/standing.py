@@ -27,7 +27,7 @@ class Standing:
         self.account_id = account_id
         self.position = 0
         self.account = Account.empty(account_id)
-        self._seen: set[SightingKey] = set()
+        self._seen: dict[SightingKey, int] = {}  # when, for the first time
         self._begin()
 
     def _begin(self) -> None:
@@ -62,8 +62,8 @@ class Standing:
         identity = record.identity
         key = sighting_key(identity, self.account_id)
         sighting = None
-        if key is not None and (key not in self._seen or record.time < self._second):
-            self._seen.add(key)
+        if key is not None and record.time < self._seen.get(key, record.time + 1):
+            self._seen[key] = record.time
             sighting = Sighting(position, record.time, identity)
         if change is None and sighting is None:
             return True
@@ -98,7 +98,7 @@ class Standing:
 
     def _read_anew(self, turn: Turn) -> None:
         self.account = Account.empty(self.account_id)
-        self._seen = set()
+        self._seen = {}
         self._begin()
         positions = moving(turn.connection, turn.account, self.account_id, FOLDED_ACTIONS)
         events: list[Change | Sighting] = []
@@ -108,8 +108,8 @@ class Standing:
                 if record.action in FOLDED_ACTIONS and record.succeeded:
                     events.append(Change(entry.position, record, entry.origin.native))
                 key = sighting_key(record.identity, self.account_id)
-                if key is not None and key not in self._seen:
-                    self._seen.add(key)
+                if key is not None and entry.time < self._seen.get(key, entry.time + 1):
+                    self._seen[key] = entry.time
                     events.append(Sighting(entry.position, entry.time, record.identity))
         self.position = turn.size
         if not events:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from ledger.calls import caller_keys, request_keys, service_keys
 from ledger.calls.action_names import action_named
-from ledger.calls.context_reader import KEYS, UNTOLD, Family, Seen
+from ledger.calls.context_reader import KEYS, UNTOLD, Family, Reader, Seen
 from ledger.policy.aws_actions import condition_keys
 from ledger.record import Record
 
@@ -83,22 +83,36 @@ def context_of(
     values: dict[str, tuple[str, ...]] = {}
     absent: set[str] = set()
     families: set[str] = set()
-    for key, row in KEYS.items():
-        answer = row.read(seen)
+    for key, name, read in _rows(action):
+        answer = read(seen)
         if answer is UNTOLD:
             continue
         if answer is None:
-            absent.add(key.lower())
+            absent.add(name)
         elif isinstance(answer, Family):
             beginning = "" if key.startswith("‹") else key
             values |= {f"{beginning}{name}": told for name, told in answer.members.items()}
             if answer.whole:
-                families.add(key.lower())
+                families.add(name)
         else:
             values[key] = answer
     told = _request_context(seen)
     absent -= {key.lower() for key in told}
     return Known(action, {**values, **told}, frozenset(absent), frozenset(families))
+
+
+@lru_cache(maxsize=4_096)
+def _rows(action: str) -> tuple[tuple[str, str, Reader], ...]:
+    """The keys that a question about the action can have, also in lower case. Of all others it is known that it has not."""
+    prefixes = {"aws", "saml", action.partition(":")[0].lower()}
+    prefixes |= {key.partition(":")[0].lower() for key in condition_keys(action)}
+    return tuple(
+        (key, key.lower(), row.read)
+        for key, row in KEYS.items()
+        if key.startswith("‹")
+        or key.partition(":")[0].lower() in prefixes
+        or key.lower() in _WITH_CREDENTIALS
+    )
 
 
 def _request_context(seen: Seen) -> dict[str, tuple[str, ...]]:

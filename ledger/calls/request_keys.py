@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -166,6 +167,7 @@ def _tag_keys(seen: Seen) -> Answer:
     return UNTOLD if HIDDEN in tags else seen.of_request(*tags, *seen.request.texts("tagKeys"))
 
 
+@lru_cache(maxsize=4_096)
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)

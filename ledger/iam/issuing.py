@@ -21,6 +21,7 @@ from ledger.iam.present import check_policy_arn, policy_exists
 from ledger.iam.refusals import AccessDenied, InvalidParameterValue, PackedPolicyTooLarge, ValidationError
 from ledger.iam.sessions import ROLE_SESSION_SECONDS
 from ledger.policy.grammar import PolicyKind
+from ledger.policy.request import CallerKind
 
 ACCESS_KEY_ID_LENGTH: Final = 20
 CHAINED_SECONDS: Final = 3600
@@ -71,8 +72,10 @@ def assumed(role: Role, name: str, account: Account) -> dict[str, str]:
 
 
 def role_seconds(role: Role, call: Call, *, chained: bool) -> int:
-    """Whoever assumes a role with the session of another gets an hour at most."""
+    """Whoever assumes a role with the session of another gets an hour at most; AWS's services, what they ask for."""
     seconds: int = call.get("DurationSeconds", ROLE_SESSION_SECONDS)
+    if call.by.caller.kind is CallerKind.SERVICE:
+        return seconds
     if seconds > (role.max_session_duration or ROLE_SESSION_SECONDS):
         raise ValidationError(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."

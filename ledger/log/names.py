@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from hashlib import blake2b
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import sqlalchemy as sa
 
 from ledger.log.bodies import FrameKey, frame_document
 from ledger.log.preparation import Prepared
-from ledger.log.rows import Row, among, insert_rows
+from ledger.log.rows import Row, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, frames, identities, principals, strings
 from ledger.record import INSIGHT, action_of, canonical, is_read_only, read_identity
 
@@ -103,7 +104,7 @@ class Names:
             strings,
             {text.encode(): text for text in texts},
             lambda id, digest, text: (id, number, digest, text),
-            where=strings.c.kind == number,
+            kind=kind,
         )
         known = self.strings[kind]
         for text, row in rows.items():
@@ -160,24 +161,24 @@ class Names:
         make: Callable[[int, int, Key], Row],
         *,
         content: Callable[[Row], bytes] | None = None,
-        where: sa.ColumnElement[bool] | None = None,
+        kind: Kind | None = None,
     ) -> dict[Key, Row]:
-        """The row of each content, found by its digest or made."""
+        """The row of each content, found by its digest or made; of strings those of one kind."""
         self._learned = True
         wanted = {digest(raw): raw for raw in contents}
         if len(wanted) < len(contents):
             raise DigestCollision(f"two {table.name} of one batch share a 64-bit digest")
         content = content or _last_column
-        found = _look_up(connection, table, wanted, content, where)
+        found = _look_up(connection, table, wanted, content, kind)
         missing = wanted.keys() - found.keys()
         if missing and self._take_turn(connection):
             # somebody else may have made them while we waited for our turn
             found |= _look_up(
-                connection, table, {number: wanted[number] for number in missing}, content, where
+                connection, table, {number: wanted[number] for number in missing}, content, kind
             )
             missing -= found.keys()
         if missing:
-            newest = connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
+            newest = connection.execute(_newest_of(table)).scalar() or 0
             made = [
                 make(newest + index, number, contents[wanted[number]])
                 for index, number in enumerate(missing, start=1)
@@ -213,13 +214,12 @@ def _look_up(
     table: sa.Table,
     wanted: Mapping[int, bytes],
     content: Callable[[Row], bytes],
-    where: sa.ColumnElement[bool] | None,
+    kind: Kind | None,
 ) -> dict[int, Row]:
-    query = sa.select(table).where(among(connection, table.c.digest, wanted.keys()))
-    if where is not None:
-        query = query.where(where)
+    dialect = connection.dialect.name
+    told = {"digests": bound(dialect, wanted.keys())} | ({} if kind is None else {"kind": int(kind)})
     found: dict[int, Row] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_by_digest(dialect, table), told):
         kept = content(row)
         if kept != wanted[row.digest]:
             raise DigestCollision(
@@ -227,6 +227,17 @@ def _look_up(
             )
         found[row.digest] = row
     return found
+
+
+@cache
+def _by_digest(dialect: str, table: sa.Table) -> sa.Select[Any]:
+    query = sa.select(table).where(among_bound(dialect, table.c.digest, "digests"))
+    return query.where(strings.c.kind == sa.bindparam("kind")) if table is strings else query
+
+
+@cache
+def _newest_of(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.func.max(table.c.id))
 
 
 def _last_column(row: Row) -> bytes:

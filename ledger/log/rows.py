@@ -38,6 +38,18 @@ def among(
     return column.in_(sa.select(listed.c.value))
 
 
+def among_bound(dialect: str, column: sa.ColumnElement[int], name: str) -> sa.ColumnElement[bool]:
+    """As `among`, for a statement that is made once: the numbers are the parameter of this name, as `bound` gives them."""
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=ARRAY(sa.BigInteger)))
+    listed = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
+def bound(dialect: str, numbers: Collection[int]) -> Any:
+    return list(numbers) if dialect == "postgresql" else orjson.dumps(list(numbers)).decode()
+
+
 @lru_cache
 def _insert(table: sa.Table) -> str:
     """OR FAIL, as the guarding triggers: no journal for each row. What failed is undone with its transaction."""

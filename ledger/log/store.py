@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from itertools import repeat
 from typing import Any
@@ -24,7 +25,7 @@ from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.names import Names
 from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
-from ledger.log.rows import among, insert_rows
+from ledger.log.rows import among, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
 from ledger.log.tiles import grow
 from ledger.record import canonical
@@ -121,13 +122,11 @@ class Log:
             raise
 
     def _take_head(self, connection: sa.Connection, account_id: str) -> tuple[int, int]:
-        query = sa.select(accounts.c.id, accounts.c.size).where(accounts.c.account_id == account_id)
-        query = query.with_for_update()
-        row = connection.execute(query).first()
+        row = connection.execute(_HEAD, {"account_id": account_id}).first()
         if row is None:
-            made = _upsert(connection, accounts).values(account_id=account_id, size=0)
+            made = _upsert(connection.dialect.name, accounts).values(account_id=account_id, size=0)
             connection.execute(made.on_conflict_do_nothing())
-            row = connection.execute(query).one()
+            row = connection.execute(_HEAD, {"account_id": account_id}).one()
         return row.id, row.size
 
     def _fresh(self, connection: sa.Connection, account: int, batch: Prepared) -> Prepared:
@@ -222,7 +221,7 @@ class Log:
         insert_rows(connection, mentions, named)
         grow(connection, account, account_id, size, leaves)
         self._move_tails(connection, account, last)
-        connection.execute(sa.update(accounts).where(accounts.c.id == account).values(size=size + batch.size))
+        connection.execute(_MOVED_HEAD, {"account": account, "to": size + batch.size})
 
     def _arrival(self, connection: sa.Connection, origin: bytes, now: int) -> tuple[int, int]:
         """The number and the time of the arrival that entries of this origin count from."""
@@ -235,20 +234,14 @@ class Log:
 
     @staticmethod
     def _tails(connection: sa.Connection, account: int, people: set[int]) -> dict[int, int]:
-        query = sa.select(tails.c.principal, tails.c.position).where(
-            tails.c.account == account, among(connection, tails.c.principal, people)
-        )
-        return {row.principal: row.position for row in connection.execute(query)}
+        dialect = connection.dialect.name
+        told = {"account": account, "people": bound(dialect, people)}
+        return {row.principal: row.position for row in connection.execute(_tails_of(dialect), told)}
 
     @staticmethod
     def _move_tails(connection: sa.Connection, account: int, last: dict[int, int]) -> None:
-        moved = _upsert(connection, tails)
-        moved = moved.on_conflict_do_update(
-            index_elements=[tails.c.account, tails.c.principal],
-            set_={"position": moved.excluded.position},
-        )
         connection.execute(
-            moved,
+            _moving_tails(connection.dialect.name),
             [
                 {"account": account, "principal": person, "position": position}
                 for person, position in sorted(last.items())
@@ -401,6 +394,16 @@ class Turn:
         query = everything().where(entries.c.account == self.account, entries.c.position >= start)
         return self.log.reader.entries(self.connection, query.order_by(entries.c.position))
 
+    def position_of(self, event_id: str) -> int | None:
+        """Where the entry with this event id stands, if the account has one."""
+        head, tail = event_number(event_id)
+        query = sa.select(entries.c.position).where(
+            entries.c.account + 0 == self.account,  # as in `_written`
+            entries.c.event_head == head,
+            entries.c.event_tail == tail,
+        )
+        return self.connection.execute(query).scalars().first()
+
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts of this account. Their event ids are new: whoever made them saw to it."""
         self.log._write(self.connection, self.account_id, self.account, self.size, self.log.prepare(drafts))
@@ -447,8 +450,36 @@ def _chained(
     return backs, leaves
 
 
-def _upsert(connection: sa.Connection, table: sa.Table) -> Any:
+# ---- statements that every append needs, made once: to make one takes longer than to run it
+
+_HEAD = (
+    sa.select(accounts.c.id, accounts.c.size)
+    .where(accounts.c.account_id == sa.bindparam("account_id"))
+    .with_for_update()
+)
+_MOVED_HEAD = (
+    sa.update(accounts).where(accounts.c.id == sa.bindparam("account")).values(size=sa.bindparam("to"))
+)
+
+
+@cache
+def _tails_of(dialect: str) -> sa.Select[Any]:
+    return sa.select(tails.c.principal, tails.c.position).where(
+        tails.c.account == sa.bindparam("account"), among_bound(dialect, tails.c.principal, "people")
+    )
+
+
+@cache
+def _moving_tails(dialect: str) -> Any:
+    moved = _upsert(dialect, tails)
+    return moved.on_conflict_do_update(
+        index_elements=[tails.c.account, tails.c.principal],
+        set_={"position": moved.excluded.position},
+    )
+
+
+def _upsert(dialect: str, table: sa.Table) -> Any:
     """Both databases' INSERT … ON CONFLICT, which SQLAlchemy keeps apart."""
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)

@@ -44,6 +44,7 @@ class GrantKind(StrEnum):
     BOUNDARY = "permissionsBoundary"
     TRUST_POLICY = "trustPolicy"
     SESSION_POLICY = "sessionPolicy"
+    PASSWORD_POLICY = "passwordPolicy"
     BEGINNING = "creation"
 
 

@@ -27,6 +27,7 @@ from ledger.account.managed_policies import doubtful, managed_policy
 from ledger.policy.decision import Grant, GrantKind, Layer, Source, Unknown, UnknownKind, Way
 from ledger.policy.document import Policy, compile_policy
 from ledger.policy.evaluation import NO_POLICIES, PolicySet
+from ledger.policy.own_password import own_password_policy
 
 AWS_MANAGED = ":iam::aws:policy/"
 KEPT_MAX = 50_000
@@ -95,8 +96,10 @@ def entitlement(account: Account, holder: Holder, at: int) -> Entitlement:
             gathering.take(group, (joined,))
             if Reason.UNSEEN_CREATION in group.assumed:
                 gathering.unknown[Unknown(UnknownKind.EARLIER_GRANTS, group.arn)] = None
+    own_password = own_password_policy(account, holder)
     boundary = None if holder.boundary is None else gathering.boundary(holder, holder.boundary)
-    return Entitlement(PolicySet(gathering.entries()), boundary, tuple(gathering.unknown))
+    identity = PolicySet([*gathering.entries(), *own_password])
+    return Entitlement(identity, boundary, tuple(gathering.unknown))
 
 
 def group_policies(account: Account, group: Group, at: int) -> PolicySet:
@@ -242,6 +245,8 @@ class _Gathering:
 def rests_on(account: Account, holder: Holder, at: int) -> Iterator[object]:
     """All values that a holder's policies are made from: where these are the same, so are the policies."""
     yield holder
+    if isinstance(holder, User):
+        yield account.settings.password_policy
     arns = list(holder.attached)
     if holder.boundary is not None:
         arns.append(holder.boundary.policy_arn)

@@ -1,6 +1,7 @@
 """What an investigator should look at: each kind of finding is a question of its own, asked of the whole ledger.
 
-A finding says what happened and rests on entries; whether it was somebody's duty or an intrusion, it can't know.
+A finding says what happened, or what stands, and rests on entries; whether it was somebody's duty or an intrusion, it
+can't know.
 Severities say how seldom honest work looks so: `high`, `medium`, `low`, and `info` for what only completes the
 picture.
 """
@@ -14,12 +15,17 @@ from ledger.log import Log
 from projections.findings import (
     access_keys,
     addresses,
+    administrators,
+    lasting_keys,
+    open_doors,
     roles,
     root,
     second_factors,
     sign_ins,
+    silences,
     tokens,
     trails,
+    unneeded,
     users,
 )
 from projections.findings.evidence import Evidence, Finding, finding
@@ -56,7 +62,16 @@ KINDS: Mapping[str, Callable[[Evidence], Iterator[Finding]]] = {
     "boundary-removed": roles.boundary_removed,
     "trail-changed": trails.changed,
     "logging-gap": trails.gaps,
+    "log-silent": silences.silences,
     "watcher-turned-off": trails.watchers_turned_off,
+    "root-without-mfa": second_factors.root_without_mfa,
+    "console-without-mfa": second_factors.console_without_mfa,
+    "key-old": lasting_keys.old,
+    "key-unused": lasting_keys.unused,
+    "permissions-unused": unneeded.unneeded,
+    "administrator-by-surprise": administrators.by_surprise,
+    "trust-open": open_doors.open_trust,
+    "resource-open": open_doors.open_resource,
 }
 
 
@@ -69,15 +84,20 @@ def findings(
     account: str | None = None,
     since: int | None = None,
     until: int | None = None,
+    now: int | None = None,
 ) -> list[dict[str, Any]]:
     """Every finding, or those of one kind, in order of time; raises BadFilter.
 
     `account`, `since` and `until` say where a finding begins; what it led to is told whenever and wherever it was.
+    What stands is told as of `until`; without it as of `now` (seconds since 1970) for accounts that are kept here, and
+    as of the end of the log for imported ones.
     """
     if kind is not None and kind not in KINDS:
         raise BadFilter("kind", f"{kind!r} is none of {', '.join(KINDS)}")
     with log.engine.connect() as connection:
-        evidence = Evidence(log, history, sessions, connection, account=account, since=since, until=until)
+        evidence = Evidence(
+            log, history, sessions, connection, account=account, since=since, until=until, now=now
+        )
         found = [
             finding(name, one)
             for name, find in KINDS.items()

@@ -11,6 +11,7 @@ from ledger.entry import Entry
 from ledger.log.schema import Kind, entries, principals, strings
 from ledger.record import format_time
 from projections.findings.evidence import Evidence, Finding, by, is_own, one, refs, target_user
+from projections.findings.standing import End, made, standing
 
 QUARANTINE = "AWSCompromisedKeyQuarantine"  # …, …V2, …V3: what AWS attaches to the user of a leaked key
 
@@ -72,8 +73,10 @@ def quarantined(evidence: Evidence) -> Iterator[Finding]:
     """Question 34: when did AWS quarantine a user's keys, what did each key do before, during and after, and who
     detached the policy? Source: AWS's managed policies AWSCompromisedKeyQuarantine*; Elastic, Panther.
 
-    A call of the very second of the attachment counts as before, of the detachment as during.
+    A call of the very second of the attachment counts as before, of the detachment as during. An attachment that a
+    snapshot told of began with the snapshot.
     """
+    yield from _quarantines_told(evidence)
     for entry in evidence.calls("iam:AttachUserPolicy"):
         user, policy = (entry.record.request.get(name) for name in ("userName", "policyArn"))
         if not isinstance(user, str) or not isinstance(policy, str) or QUARANTINE not in policy:
@@ -106,6 +109,35 @@ def quarantined(evidence: Evidence) -> Iterator[Finding]:
                 "keys": told,
             },
         )
+
+
+@standing
+def _quarantines_told(evidence: Evidence, end: End) -> Iterator[Finding]:
+    """Quarantines that stand at the end, and that no record of an attachment shows."""
+    for user in sorted(end.account.users.values(), key=lambda one: one.arn):
+        for attachment in user.attached.values():
+            told = made(evidence, end, attachment.made_by)
+            if QUARANTINE not in attachment.policy_arn or not told:
+                continue
+            if told[0].record.action == "iam:AttachUserPolicy":
+                continue
+            keys = _lasting_keys(evidence, end.account.id, user.name)
+            yield Finding(
+                "high",
+                f"AWS quarantined the keys of {user.name}",
+                user.name,
+                told,
+                {
+                    "user": user.name,
+                    "policy": attachment.policy_arn,
+                    "attached": None,
+                    "detached": None,
+                    "detachedBy": None,
+                    "keys": [
+                        _around(evidence, key, number, told[0].time, None) for key, number in keys.items()
+                    ],
+                },
+            )
 
 
 def _lasting_keys(evidence: Evidence, account: str, user: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -21,6 +21,9 @@ from projections.history import History
 from projections.lines import Reference, ref
 from projections.sessions import Sessions
 from projections.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from projections.findings.standing import End
 
 REFERENCES_MAX = 200  # of one finding; its detail tells the full count
 FETCH_PAGE = 5_000
@@ -61,6 +64,7 @@ class Evidence:
         account: str | None = None,
         since: int | None = None,
         until: int | None = None,
+        now: int | None = None,
     ) -> None:
         self.log = log
         self.history = history
@@ -68,7 +72,9 @@ class Evidence:
         self.connection = connection
         self.words = Vocabulary()
         self.words.refresh(connection)
-        self.since, self.until = since, until
+        self.account, self.since, self.until = account, since, until
+        self.now = now
+        self.ends: list[End] | None = None  # `standing.ends` reads them when they are first asked for
         query = sa.select(accounts.c.id, accounts.c.account_id)
         self.account_numbers = {name: number for number, name in connection.execute(query)}
         self._calls: dict[tuple[tuple[str, ...], str], list[Entry]] = {}
@@ -224,10 +230,12 @@ def by(evidence: Evidence, entry: Entry) -> dict[str, Any]:
 
 def target_user(entry: Entry) -> str | None:
     """The name of the user whom an IAM call is about: the caller, where it names none; None for root."""
-    named = entry.record.request.get("userName")
+    named, identity = entry.record.request.get("userName"), entry.record.identity
     if isinstance(named, str) and named:
-        return None if named == "AWS ROOT USER" else named  # what the console sends for root
-    identity = entry.record.identity
+        of_root = named == "AWS ROOT USER" or (named == "root" and identity.kind == "Root")
+        return (
+            None if of_root else named
+        )  # the console says the first for root, the aws CLI must say something
     return identity.name if identity.kind in PERSONS else None
 
 

@@ -118,6 +118,8 @@ class _Reading:
         users = list(self.account.users.values())
         groups = {group_id for user in users for group_id in user.memberships}
         self._put(self._current(self._by_unique_id(Kind.GROUP, groups)))
+        if users:  # the password policy may let them change their own
+            self._put(self._current(self._by_unique_id(Kind.SETTINGS, {self.account.id})))
         holders: list[User | Role | Group] = [
             *users,
             *self.account.roles.values(),

@@ -13,9 +13,8 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from api.app import make_app, with_door
+from api.app import make_guarded_app
 from api.aws.answers.reading import authority_over
-from api.aws.door import Door
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
@@ -30,7 +29,6 @@ from projections.investigation import Investigation
 HERE = Surroundings("127.0.0.1", "test", "00000000-0000-4000-8000-000000000000")
 PASSWORD = "correct horse battery staple"
 HASH = hash_password(PASSWORD)
-TOKEN = "a-token-for-the-tests"
 
 
 @dataclass(frozen=True)
@@ -58,13 +56,12 @@ class Account:
 
 
 class LivingServer:
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, vault_key: str | None = None) -> None:
         self.log = Log(open_engine(database_url, create=True))
-        self.vault = Vault(self.log.engine, Keyring(new_key()))
+        self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
         self.investigation = Investigation(Log(self.log.engine))
         self.authority = authority_over(self.investigation, self.vault)
-        door = Door(self.authority, self.investigation)
-        app = with_door(make_app(self.investigation, token=TOKEN), door)
+        app = make_guarded_app(self.investigation, self.authority)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(

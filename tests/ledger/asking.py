@@ -46,7 +46,7 @@ class Asked:
         facts: dict[str, Any] | None = None,
         **parameters: Any,
     ) -> dict[str, Any]:
-        service = "sts" if f"sts:{operation}" in DECISIONS else "iam"
+        service = next(it for it in ("iam", "sts", "ec2", "ecs") if f"{it}:{operation}" in DECISIONS)
         action = f"{service}:{operation}"
         asked = Call(action, parameters, by or self.by, facts or {})
         decision = DECISIONS[action]
@@ -69,6 +69,7 @@ class Asked:
             if read_only and action not in SESSION_ACTIONS
             else recorded(output, comma=service == "sts"),
         )
+        self.record |= self.answer.extra
         change = Change(self.position, read_record(self.record), native=True)
         self.account = evolve(self.account.settled(), change)
         assert not self.account.noted, f"{action} had to assume {self.account.noted}"

@@ -32,15 +32,18 @@ from ledger.account.entities import (
     PasswordPolicy,
     PolicyVersion,
     Preference,
+    ProfileAssociation,
     ProfiledRole,
     Propagation,
     Role,
     SAMLProvider,
     Settings,
     Tag,
+    TaskRole,
     TrustPolicy,
     User,
     VirtualMFADevice,
+    Workload,
 )
 from ledger.account.texts import read_policy
 from ledger.iam import FOLDED_ACTIONS
@@ -220,6 +223,18 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         propagation=propagations,
         tags=tags(),
         assumed=reasons,
+    ),
+    built(
+        Workload,
+        id=names,
+        name=names,
+        create_date=dates,
+        created_by=positions,
+        availability_zone=maybe | names,
+        image_id=maybe | names,
+        runs_as=maybe
+        | built(ProfileAssociation, id=names, profile_arn=names, profile_id=maybe | names, made_by=positions)
+        | built(TaskRole, role_arn=names, made_by=positions),
     ),
     built(
         Settings,

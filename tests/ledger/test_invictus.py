@@ -150,7 +150,7 @@ def test_the_order_of_the_files_would_have_to_assume_much(changes: list[Change])
 
 
 def test_all_changes_that_succeeded_are_steps(walked: list[Step]) -> None:
-    assert len([step for step in walked if isinstance(step.cause, Change)]) == 85
+    assert len([step for step in walked if isinstance(step.cause, Change)]) == 89
 
 
 def test_grants_can_be_followed_to_the_record_that_made_them(

@@ -300,7 +300,7 @@ def test_an_unknown_kind_is_refused_with_those_there_are(ask: Ask) -> None:
 
 
 def test_every_kind_names_its_question() -> None:
-    assert all("Question " in (find.__doc__ or "") for find in KINDS.values())
+    assert all("Question" in (find.__doc__ or "") for find in KINDS.values())
 
 
 def test_an_empty_ledger_has_none(sqlite_url: str) -> None:
@@ -402,3 +402,16 @@ def test_private_addresses_and_services_are_no_public_ones() -> None:
     assert is_public("2001:db8::1")
     for address in ("10.0.0.1", "172.31.255.255", "fd00::1", "lambda.amazonaws.com", "", None):
         assert not is_public(address)
+
+
+def test_what_stands_at_the_end_of_the_incident(ask: Ask, truth: Told) -> None:
+    doors = ask("trust-open", until=parse_time("2026-03-17T14:00:00Z"))
+    named = {opening["principal"] for one in doors for opening in one["detail"]["openTo"]}
+    assert named == {"arn:aws:iam::998877665544:root"}
+    assert firsts(doors) <= firsts(ask("trust-widened"))
+    assert ask("key-unused") == ask("permissions-unused") == []  # one day tells nothing of ninety
+    assert ask("log-silent") == []
+    other = truth["accounts"]["other"]
+    (root,) = ask("root-without-mfa", account=other, until=parse_time("2026-03-17T15:00:00Z"))
+    assert all_of([root]) <= set(truth["q19"][other]["signed_in_without_mfa"])
+    assert all(one["account"] != truth["accounts"]["main"] for one in ask("root-without-mfa"))

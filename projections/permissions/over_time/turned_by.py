@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ledger.account.assumptions import Reason
-from ledger.account.entities import Group, ManagedPolicy, Ref, Role, User
+from ledger.account.entities import Group, ManagedPolicy, Ref, Role, Settings, User
 from ledger.account.managed_policies import managed_policy
 from ledger.record import format_time
 from projections.permissions.over_time.courses import Step
@@ -51,6 +51,9 @@ def changes_of(step: Step, concerns: Collection[Ref]) -> Iterator[Answer]:
             continue
         before, after = step.before.get(kind, unique_id), step.after.get(kind, unique_id)
         entity = after or before
+        if isinstance(entity, Settings):
+            yield _change(str(kind), step.after.id, "passwordPolicySet", None)
+            continue
         if not isinstance(entity, User | Group | Role | ManagedPolicy):
             continue
         for what, about in _changes(step, before, after):

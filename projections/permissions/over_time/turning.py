@@ -295,6 +295,8 @@ def unknown_of(judged: Iterable[Judgement]) -> list[Unknown]:
 def rests_on(account: Account, holder: User | Role) -> Iterator[Ref]:
     """The entities that the policies in force for a user or role come from."""
     yield holder.kind, holder.id
+    if isinstance(holder, User):
+        yield Kind.SETTINGS, account.id
     arns = dict.fromkeys(holder.attached)
     if holder.boundary is not None:
         arns[holder.boundary.policy_arn] = None
@@ -314,6 +316,10 @@ def concerned_by(step: Step) -> Iterator[Ref]:
     for kind, unique_id in step.touched:
         if kind in (Kind.USER, Kind.ROLE):
             yield kind, unique_id
+            continue
+        if kind is Kind.SETTINGS:
+            if step.before.settings.password_policy != step.after.settings.password_policy:
+                yield from ((Kind.USER, user_id) for user_id in step.after.users)
             continue
         for account in (step.before, step.after):
             entity = account.get(kind, unique_id)
