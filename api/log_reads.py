@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -23,6 +23,10 @@ router = APIRouter(prefix="/v1/log/{account}")
 POSITION_MAX = 2**63 - 1
 LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}  # a tile never changes, and names nobody
 NOTE = "text/plain; charset=utf-8"
+TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+BYTES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
 def _checkpoints(request: Request) -> Checkpoints:
@@ -39,13 +43,13 @@ Whose = Annotated[str, Depends(_account)]
 Position = Annotated[int, Path(ge=0, le=POSITION_MAX)]
 
 
-@router.get("/checkpoint", response_class=Response)
+@router.get("/checkpoint", response_class=Response, responses=TEXT)
 def read_checkpoint(asked: Annotated[ask.Nothing, Query()], account: Whose, signed: Signed) -> Response:
     """The log's size and root, signed; not older than a second where the server has the key."""
     return _note(_or_unknown(lambda: signed.fresh(account)))
 
 
-@router.get("/tile/{path:path}", response_class=Response)
+@router.get("/tile/{path:path}", response_class=Response, responses=BYTES)
 def read_tile_or_leaves(
     path: str, asked: Annotated[ask.Nothing, Query()], account: Whose, ledger: Ledger
 ) -> Response:
@@ -56,7 +60,7 @@ def read_tile_or_leaves(
     return Response(content, media_type="application/octet-stream", headers=LASTING)
 
 
-@router.get("/proof/{position}", response_class=Response)
+@router.get("/proof/{position}", response_class=Response, responses=TEXT)
 def read_proof(
     position: Position,
     asked: Annotated[ask.ProofQuestion, Query()],
@@ -71,7 +75,7 @@ def read_proof(
     return _note(_or_unknown(lambda: prove_entry(ledger.log, signed, entry, with_body=asked.body).to_bytes()))
 
 
-@router.get("/consistency", response_class=Response)
+@router.get("/consistency", response_class=Response, responses=TEXT)
 def read_consistency(
     asked: Annotated[ask.ConsistencyQuestion, Query()], account: Whose, ledger: Ledger, signed: Signed
 ) -> Response:

@@ -18,8 +18,10 @@ from api.aws.answers.reading import authority_over
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
+from ledger.checkpoint import new_ledger_key
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
 from ledger.policy.request import caller_of
 from ledger.vault.keys import Keyring, new_key
 from ledger.vault.passwords import hash_password
@@ -61,7 +63,8 @@ class LivingServer:
         self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
         self.investigation = Investigation(Log(self.log.engine))
         self.authority = authority_over(self.investigation, self.vault)
-        app = make_guarded_app(self.investigation, self.authority)
+        checkpoints = Checkpoints(self.log, new_ledger_key("tested"))
+        app = make_guarded_app(self.investigation, self.authority, checkpoints=checkpoints)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(
