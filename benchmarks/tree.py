@@ -46,31 +46,34 @@ def main() -> None:
     given = options.parse_args()
     for batch in BATCHES:
         count = min(given.entries, batch * 1_000)
-        rates: dict[bool, list[float]] = {True: [], False: []}
+        found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
         for number in range(given.rounds):
             for with_tree in (True, False) if number % 2 else (False, True):
                 with ledger(given.db) as log:
-                    rates[with_tree].append(appended(log, count, batch, with_tree=with_tree))
-        with_it, without = median(rates[True]), median(rates[False])
+                    found[with_tree].append(appended(log, count, batch, with_tree=with_tree))
+        (rate, spent), (rate_without, spent_without) = (
+            [median(column) for column in zip(*found[with_tree], strict=True)] for with_tree in (True, False)
+        )
         print(
-            f"{batch:5,} an append: {with_it:9,.0f} entries/s with the tree, {without:9,.0f} without, "
-            f"ratio {with_it / without:.2f}"
+            f"{batch:5,} an append: {rate:9,.0f} entries/s with the tree, {rate_without:9,.0f} without, "
+            f"ratio {rate / rate_without:.2f}; processor time an entry {spent:6.1f} us, {spent_without:6.1f}, "
+            f"ratio {spent_without / spent:.2f}"
         )
     with ledger(given.db) as log:
         appended(log, given.entries, 1_000, with_tree=True)
         ask(log, given.entries)
 
 
-def appended(log: Log, count: int, batch: int, *, with_tree: bool) -> float:
-    """Entries a second. The drafts are there before the clock starts."""
+def appended(log: Log, count: int, batch: int, *, with_tree: bool) -> tuple[float, float]:
+    """Entries a second, and microseconds of processor time an entry. The drafts are there before the clock starts."""
     drafts = [draft(number) for number in range(count)]
     batches = [drafts[start : start + batch] for start in range(0, count, batch)]
 
-    def write() -> float:
-        begun = time.perf_counter()
+    def write() -> tuple[float, float]:
+        begun, spent = time.perf_counter(), time.process_time()
         for one in batches:
             log.append(one)
-        return count / (time.perf_counter() - begun)
+        return count / (time.perf_counter() - begun), (time.process_time() - spent) / count * 1e6
 
     if with_tree:
         return write()

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ledger.checkpoint import Checkpoint, NoCheckpointKey
 from ledger.entry import Entry
 from ledger.log.checkpoints import Checkpoints
 from ledger.log.store import Log
 from ledger.log.tiles import TreeDamaged, tree_of
-from ledger.merkle.proofs import prove_consistency, prove_inclusion
+from ledger.merkle.proofs import (
+    NotProved,
+    check_consistency,
+    check_inclusion,
+    prove_consistency,
+    prove_inclusion,
+)
 from ledger.merkle.tiles import TILE_WIDTH, Bundle
+from ledger.merkle.trees import root_at
 from ledger.notes import unverified_text
 from ledger.proof import ConsistencyProof, InclusionProof, disclosed
 
@@ -23,12 +33,13 @@ def prove_entry(
     if not entry.intact():
         raise TreeDamaged(f"account {entry.account_id}: the entry at {entry.position} is not what was hashed")
     note = checkpoints.current(entry.account_id)
-    size = Checkpoint.of_text(unverified_text(note)).size
-    if entry.position >= size:
+    head = Checkpoint.of_text(unverified_text(note))
+    if entry.position >= head.size:
         raise NoCheckpointKey("the entry was not signed yet, and there is no key to sign with")
-    with log.engine.connect() as connection:
-        tree = tree_of(connection, entry.account_id)
-        hashes = prove_inclusion(tree, index=entry.position, size=size)
+    place = {"index": entry.position, "size": head.size}
+    with log.engine.connect() as connection, _holding(entry.account_id):
+        hashes = prove_inclusion(tree_of(connection, entry.account_id), **place)
+        check_inclusion(entry.leaf_hash, hashes, head.root, **place)
     return InclusionProof(entry.position, tuple(hashes), note, disclosed(entry, with_body=with_body))
 
 
@@ -40,10 +51,21 @@ def prove_continued(
     Raises ValueError where there are not so many, or none, and as Checkpoints.at.
     """
     note = checkpoints.current(account_id) if new is None else checkpoints.at(account_id, new)
-    size = Checkpoint.of_text(unverified_text(note)).size
-    with log.engine.connect() as connection:
-        hashes = prove_consistency(tree_of(connection, account_id), old=old, new=size)
+    head = Checkpoint.of_text(unverified_text(note))
+    with log.engine.connect() as connection, _holding(account_id):
+        tree = tree_of(connection, account_id)
+        hashes = prove_consistency(tree, old=old, new=head.size)
+        check_consistency(hashes, root_at(tree, old), head.root, old=old, new=head.size)
     return ConsistencyProof(old, tuple(hashes), note)
+
+
+@contextmanager
+def _holding(account_id: str) -> Iterator[None]:
+    """What is proved has to hold: a proof that does not is no proof of anything but damage."""
+    try:
+        yield
+    except NotProved as error:
+        raise TreeDamaged(f"account {account_id}: the tree is not what was signed: {error}") from error
 
 
 def read_bundle(log: Log, account_id: str, bundle: Bundle) -> bytes | None:

@@ -23,6 +23,7 @@ from projections.investigation import Investigation
 from tests.judging.go_judge import Judge
 from tests.ledger.test_every_log import ACCOUNT, drafts
 from tests.ledger.test_notes import leaves
+from tests.ledger.test_tiles import unguarded
 
 TOKEN = "a-token-of-the-tests"
 SIZE = 700
@@ -164,6 +165,25 @@ def test_without_a_key_nothing_is_signed_but_what_is_signed_is_told(tmp_path: Pa
         assert http.get(path).content == signed
         assert http.get(f"/v1/log/{ACCOUNT}/proof/2").status_code == 200
         assert http.get(f"/v1/log/{ACCOUNT}/proof/3").status_code == 404
+    log.engine.dispose()
+
+
+def test_a_log_that_was_altered_says_so(tmp_path: Path) -> None:
+    log = Log(open_engine(str(tmp_path / "ledger.sqlite"), create=True))
+    log.append(drafts(300))
+    with served_by(log, KEY) as http:
+        at = f"/v1/log/{ACCOUNT}"
+        assert http.get(f"{at}/checkpoint").status_code == 200
+        with unguarded(log) as connection:
+            connection.exec_driver_sql("UPDATE entries SET leaf_hash = zeroblob(32) WHERE position = 299")
+            connection.commit()
+        for path, said in (
+            ("checkpoint", "the first 300 entries are not those that were signed"),
+            ("proof/299", "the entry at 299 is not what was hashed"),
+            ("tile/entries/001.p/44", "the entry at 299 is not what was hashed"),
+        ):
+            answered = http.get(f"{at}/{path}")
+            assert (answered.status_code, said in answered.json()["detail"]) == (500, True), path
     log.engine.dispose()
 
 

@@ -230,3 +230,22 @@ def test_an_entry_that_was_altered_is_not_proved(tmp_path_factory: pytest.TempPa
     with pytest.raises(TreeDamaged):
         read_bundle(opened, ACCOUNT, Bundle(0, 5))
     opened.engine.dispose()
+
+
+def test_what_would_not_check_is_not_given_out(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A leaf hash and a tile that are not read when a checkpoint is made, and are when something is proved."""
+    opened = Log(open_engine(str(tmp_path_factory.mktemp("damaged") / "ledger.sqlite"), create=True))
+    opened.append(drafts(600))
+    made = Checkpoints(opened, KEY)
+    made.publish(ACCOUNT)
+    with unguarded(opened) as connection:
+        connection.exec_driver_sql("UPDATE entries SET leaf_hash = zeroblob(32) WHERE position = 3")
+        connection.commit()
+    assert made.publish(ACCOUNT) == made.latest(ACCOUNT)
+    entry = opened.entry(ACCOUNT, 2)
+    assert entry is not None
+    with pytest.raises(TreeDamaged, match="not what was signed: the proof leads to another root"):
+        prove_entry(opened, made, entry)
+    with pytest.raises(TreeDamaged, match="not what was signed: the proof leads to another root"):
+        prove_continued(opened, made, ACCOUNT, old=5)
+    opened.engine.dispose()
