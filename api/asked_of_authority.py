@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import os
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from api.awaiting import awaited
 from api.aws.signature import SignatureError, check, mismatch, read_signature
 from api.guard.credentials import AccessKey, Credential, SessionToken, SignedRequest
 from api.guard.questions import NotUnderstood, Outcome, Question
@@ -53,7 +53,7 @@ class AskedOfAuthority:
     async def decide(self, question: Question, asker: Asker) -> Told:
         """Raises Unauthenticated or SignatureError, where nobody is known; Unavailable and Closed."""
         inquiry = _inquiry(question, self._proved(question.credential), asker)
-        future, done = _awaited()
+        future, done = awaited()
         self._authority.services.submit(inquiry, done, outcome_follows=question.outcome_follows)
         told: Told = await future
         return told
@@ -63,7 +63,7 @@ class AskedOfAuthority:
         failure = None if outcome.error_code is None else (outcome.error_code, outcome.error_message)
         try:
             pending = open_receipt(self._authority.vault.keyring, outcome.receipt, self._clock())
-            future, done = _awaited()
+            future, done = awaited()
             self._authority.services.conclude(pending, outcome.response, failure, done)
             recorded: Recorded = await future
         except (NotAReceipt, OutcomeDiffers) as error:
@@ -120,22 +120,3 @@ def _inquiry(question: Question, presented: Presented, asker: Asker) -> Inquiry:
         request=question.request,
         asked_from=asked_from,
     )
-
-
-def _awaited() -> tuple[asyncio.Future[Any], Callable[[Any, BaseException | None], None]]:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def done(reply: Any, failure: BaseException | None) -> None:
-        loop.call_soon_threadsafe(_settle, future, reply, failure)
-
-    return future, done
-
-
-def _settle(future: asyncio.Future[Any], reply: Any, failure: BaseException | None) -> None:
-    if future.done():  # whoever asked has gone; what was decided is written down all the same
-        return
-    if failure is None:
-        future.set_result(reply)
-    else:
-        future.set_exception(failure)

@@ -6,7 +6,6 @@ is said in the service's protocol. Who is not known gets the error that AWS give
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from api.awaiting import awaited
 from api.aws import json11, models, query, validation, wire
 from api.aws.answers import COMPLETED, completed
 from api.aws.canonical_request import RawRequest
@@ -112,27 +112,14 @@ class Door:
     async def _told(self, request: Request) -> Reply:
         if self._authority.waits(request.action):
             return await run_in_threadpool(self._authority.call, request)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reply] = loop.create_future()
-
-        def done(reply: Any, failure: BaseException | None) -> None:
-            loop.call_soon_threadsafe(_settle, future, reply, failure)
-
+        future, done = awaited()
         self._authority.submit(request, done)
-        return await future
-
-
-def _settle(future: asyncio.Future[Reply], reply: Reply, failure: BaseException | None) -> None:
-    if future.done():  # the client has gone; what was decided is written down all the same
-        return
-    if failure is None:
-        future.set_result(reply)
-    else:
-        future.set_exception(failure)
+        told: Reply = await future
+        return told
 
 
 async def _read(scope: Scope, receive: Receive) -> RawRequest:
-    body = b""
+    body = bytearray()  # which grows by as little as a client likes to send at once
     while True:
         message = await receive()
         if message["type"] != "http.request":
@@ -145,7 +132,9 @@ async def _read(scope: Scope, receive: Receive) -> RawRequest:
         if not message.get("more_body", False):
             break
     path = scope.get("raw_path") or scope["path"].encode()
-    return RawRequest(scope["method"], path.partition(b"?")[0], scope["query_string"], scope["headers"], body)
+    return RawRequest(
+        scope["method"], path.partition(b"?")[0], scope["query_string"], scope["headers"], bytes(body)
+    )
 
 
 def _header(raw: RawRequest, name: bytes) -> str | None:
