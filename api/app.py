@@ -18,6 +18,7 @@ from api import (
 from api.admission import Admission, unkept
 from api.authorize import Authorize
 from api.aws.door import Door
+from api.aws.s3 import is_for_s3
 from api.guard.in_process import InProcess
 from api.guard.middleware import Guard
 from api.problems import tell_problems
@@ -49,10 +50,10 @@ GUARDED_SCHEMES: Final = {
 
 
 def with_door(app: ASGIApp, door: Door) -> ASGIApp:
-    """The application, with the front door of AWS's clients on `/`."""
+    """The application, with the front door of AWS's clients on `/`, and wherever a request is signed for S3."""
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
-        at_the_door = scope["type"] == "http" and scope["path"] == "/"
+        at_the_door = scope["type"] == "http" and (scope["path"] == "/" or is_for_s3(scope))
         await (door if at_the_door else app)(scope, receive, send)
 
     return both

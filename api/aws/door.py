@@ -1,4 +1,4 @@
-"""The front door of AWS's clients: one ASGI application that answers IAM, STS and CloudTrail on `/`.
+"""The front door of AWS's clients: one ASGI application that answers IAM, STS and CloudTrail on `/`, and reads of S3.
 
 A request is read, its signature checked, and handed to the authority, which writes it down and decides; what comes back
 is said in the service's protocol. Who is not known gets the error that AWS gives, and leaves no entry.
@@ -23,6 +23,7 @@ from api.aws.answers import COMPLETED, completed
 from api.aws.canonical_request import RawRequest
 from api.aws.models import Operation, Service
 from api.aws.refusing import WireError
+from api.aws.s3 import S3, is_for_s3
 from api.aws.signature import SignatureError, check, read_signature
 from ledger.authority.authority import Authority, Reply, Request
 from ledger.authority.credentials import Presented, Unauthenticated
@@ -51,6 +52,7 @@ class Door:
         self._authority = authority
         self._ledger = ledger
         self._clock = clock
+        self._s3 = S3(authority, clock=clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -58,6 +60,10 @@ class Door:
         service: Service | None = None
         try:
             raw = await _read(scope, receive)
+            if is_for_s3(scope):
+                reply = await run_in_threadpool(self._s3.answer, scope, raw, request_id)
+                await _send(send, reply, without_body=raw.method == "HEAD")
+                return
             service = _service_of(raw)
             reply = await self._answer(scope, raw, service, request_id)
         except (WireError, SignatureError, Unauthenticated) as error:
@@ -67,10 +73,7 @@ class Door:
         except Exception:
             LOG.exception("request %s failed", request_id)
             reply = wire.refuse(service, "InternalFailure", 500, _TROUBLE, request_id)
-        headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await _send(send, reply)
 
     async def _answer(self, scope: Scope, raw: RawRequest, service: Service, request_id: str) -> wire.Reply:
         presented: Presented | None
@@ -116,6 +119,13 @@ class Door:
         self._authority.submit(request, done)
         told: Reply = await future
         return told
+
+
+async def _send(send: Send, reply: wire.Reply, *, without_body: bool = False) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if without_body else reply.body})
 
 
 async def _read(scope: Scope, receive: Receive) -> RawRequest:

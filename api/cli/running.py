@@ -14,6 +14,7 @@ import typer
 from api.cli.exits import Exit, Failed, say
 from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
+from api.defaults import DELIVERED_VARIABLE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -43,6 +44,14 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="The port; 0 for a free one.", min=0, max=65_535, metavar="PORT")
     ] = None,
+    delivered: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=DELIVERED_VARIABLE,
+            help="The folder that `export` delivers to: S3's reads are answered from it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
 ) -> None:
     """Answer the same questions over HTTP, under /v1, to whoever bears the token.
 
@@ -64,7 +73,7 @@ def serve(
         ledger = Investigation(log)
         checkpoint_key = checkpoint_key_of_ledger(context.obj)
         checkpoints = Checkpoints(log, checkpoint_key)
-        authority = _authority(context.obj, ledger)
+        authority = _authority(context.obj, ledger, delivered)
         _announce(context.obj, ear, address)
         app: ASGIApp
         if authority is None:
@@ -85,7 +94,7 @@ def serve(
                 authority.close()
 
 
-def _authority(url: str, ledger: Investigation) -> Authority | None:
+def _authority(url: str, ledger: Investigation, delivered: Path | None) -> Authority | None:
     """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
     import sqlalchemy as sa
 
@@ -95,9 +104,13 @@ def _authority(url: str, ledger: Investigation) -> Authority | None:
         if connection.execute(sa.select(vault_keys.c.id).limit(1)).first() is None:
             return None
     from api.aws.answers.reading import authority_over
+    from api.aws.s3 import s3_decisions
     from ledger.vault.store import Vault
+    from projections.export.bucket import FolderBucket
 
-    return authority_over(ledger, Vault(ledger.log.engine, keyring_of_ledger(url)))
+    folder = None if delivered is None else FolderBucket(delivered)
+    vault = Vault(ledger.log.engine, keyring_of_ledger(url))
+    return authority_over(ledger, vault, s3_decisions(ledger.log, folder))
 
 
 def demo(

@@ -261,7 +261,8 @@ class Authority:
         asked = read_record(self._record(request, account, by, now.time, event_id))
         said = {} if vouched is None else vouched.values
         decided = None
-        for action, resource in questions:
+        for action, named in questions:
+            resource = without_secrets(named)  # the entry keeps what was asked about
             context = live_context(asked, action, resource, account, by.caller, request.surroundings)
             found = self._authorize(action, resource, {**context, **said}, now, by)
             if decided is None or not found.allowed:
@@ -283,10 +284,11 @@ class Authority:
         """What IAM is asked: may the caller do this, and what belongs to it? Raises the Refusal of a call about nothing."""
         if decision is None:
             return [(call.action, EVERYTHING)]
+        permission = decision.permission or call.action
         if request.invalid is not None:
-            return [(call.action, _on(decision, account, call))]
+            return [(permission, _on(decision, account, call))]
         more = () if decision.also is None else decision.also(account, call)
-        return [(call.action, decision.on(account, call)), *more]
+        return [(permission, decision.on(account, call)), *more]
 
     def _authorize(
         self, action: str, resource: str, context: Mapping[str, tuple[str, ...]], now: Now, by: Bearer

@@ -150,7 +150,8 @@ class Decision:
     itself is made there, for it takes time, and changes nothing.
 
     `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
-    word it comes is itself a Refusal.
+    word it comes is itself a Refusal. `permission` is the action that IAM is asked about, where that has another name
+    than the operation: HeadObject needs s3:GetObject.
     """
 
     action: str
@@ -160,6 +161,7 @@ class Decision:
     facts: tuple[str, ...] = ()
     permission_needed: bool = True
     outside: bool = False
+    permission: str | None = None
 
 
 DECISIONS: Final[dict[str, Decision]] = {}

@@ -1,7 +1,7 @@
 """The tree of each account's log, kept as its entries are appended.
 
 Of level 0 nothing is kept but the leaf hashes that the entries have; a row is a tile of a level above. So an entry costs
-the tree nothing, and 256 of them a row that grows by 32 bytes. See docs/decisions/0006-tree.md.
+the tree nothing, and 256 of them a row that grows by 32 bytes. See docs/decisions/0007-tree.md.
 """
 
 from __future__ import annotations

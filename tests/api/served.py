@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 from botocore.config import Config
 
 from ledger.log import Log, open_engine
+from tests.api.asking_services import signed_headers
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "api.cli.main")
@@ -24,13 +26,12 @@ COMMAND = (sys.executable, "-m", "api.cli.main")
 
 @dataclass(frozen=True)
 class Served:
-    """`key_id` and `secret` are root's. `said` is the file that has whatever the server wrote, but for its token."""
+    """`key_id` and `secret` are root's. `said` is the file that has whatever the server wrote."""
 
     account: str
     key_id: str
     secret: str
     port: int
-    token: str
     ledger: Path
     said: Path
     process: "subprocess.Popen[bytes]"
@@ -39,13 +40,23 @@ class Served:
         key = credentials or {"AccessKeyId": self.key_id, "SecretAccessKey": self.secret}
         return boto3.client(
             service,
-            endpoint_url=f"http://127.0.0.1:{self.port}",
+            endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id=key["AccessKeyId"],
             aws_secret_access_key=key["SecretAccessKey"],
             aws_session_token=key.get("SessionToken"),
             config=Config(retries={"max_attempts": 0}, parameter_validation=False),
         )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def read(self, http: httpx.Client, path: str) -> httpx.Response:
+        """An answer of the read API to root."""
+        key = {"AccessKeyId": self.key_id, "SecretAccessKey": self.secret}
+        url = f"{self.url}/v1/{path}"
+        return http.get(url, headers=signed_headers(key, "GET", url, service="iam-ledger"))
 
     def records(self) -> list[dict[str, Any]]:
         engine = open_engine(str(self.ledger))
@@ -97,9 +108,8 @@ def served(folder: Path, *, password: str | None = None) -> Iterator[Served]:
         try:
             assert process.stdout is not None
             port = int(re.findall(rb":(\d+)/v1$", process.stdout.readline().strip())[0])
-            token = process.stdout.readline().decode().removeprefix("token: ").strip()
             _wait_for(port)
-            yield Served(account, key_id, secret, port, token, ledger, said, process)
+            yield Served(account, key_id, secret, port, ledger, said, process)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)

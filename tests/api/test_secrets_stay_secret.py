@@ -200,6 +200,18 @@ def walked(server: Served) -> Walk:
         walk.answers.append((operation, answer, frozenset({secret})))
     iam("list_service_specific_credentials", UserName="alice")
 
+    # a service that asks about whoever called it
+    credential = {"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["SecretAccessKey"]}
+    for asked in (
+        credential,
+        {**credential, "secretAccessKey": secrets["wrong"]},
+        {"secretAccessKey": secrets["wrong"]},
+    ):
+        question = {"credential": asked, "action": "orders:GetOrder", "resource": "arn:aws:orders:::order/7"}
+        answered = httpx.post(f"{server.url}/v1/authorize", json=question)
+        walk.answers.append((f"authorize: {answered.status_code}", answered.content, frozenset()))
+    assert {name for name, _, _ in walk.answers} >= {"authorize: 200"}
+
     # reads that tell much
     walk.call("cloudtrail", "lookup_events")
     iam("get_account_authorization_details")
@@ -231,15 +243,14 @@ def kept(server: Served, folder: Path) -> Iterator[tuple[str, bytes]]:
             if file.is_file():
                 text = file.read_bytes()
                 yield str(file), gzip.decompress(text) if file.suffix == ".gz" else text
-    headers = {"Authorization": f"Bearer {server.token}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=headers, timeout=60) as http:
+    with httpx.Client(timeout=60) as http:
         root = f"arn:aws:iam::{server.account}:root"
         for path in ("events?limit=1000", "state", "findings", "principals", f"activity/{root}"):
-            answered = http.get(f"/v1/{path}")
+            answered = server.read(http, path)
             assert answered.status_code == 200, (path, answered.text)
             yield f"/v1/{path}", answered.content
         for record in server.records():
-            yield "event", http.get(f"/v1/events/{record['eventID']}").content
+            yield "event", server.read(http, f"events/{record['eventID']}").content
 
 
 @pytest.mark.timeout(300)
