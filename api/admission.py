@@ -16,12 +16,13 @@ ALWAYS = (
 
 
 def unkept(app: ASGIApp) -> ASGIApp:
-    """The application, whose answers nobody between is to keep."""
+    """The application, whose answers nobody between is to keep, unless they say so themselves."""
 
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *ALWAYS]
+                told = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in ALWAYS if one[0] not in told)]
             await send(message)
 
         await app(scope, receive, answer)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
     authorize_described,
+    log_reads,
     permission_reads,
     permission_reads_access,
     permission_reads_over_time,
@@ -27,6 +28,7 @@ from api.version import product_version
 from ledger.authority.authority import Authority
 from ledger.authority.sign_in import SignIn
 from ledger.log import Log
+from ledger.log.checkpoints import Checkpoints
 from projections.investigation import Investigation
 
 DESCRIPTION = """The questions of `iam-ledger`, with the same answers as on the command line.
@@ -57,20 +59,25 @@ def with_door(app: ASGIApp, door: Door) -> ASGIApp:
     return both
 
 
-def make_app(investigation: Investigation, *, token: str) -> FastAPI:
-    """Answers from one ledger to whoever bears the token; others learn nothing, not even which paths exist."""
-    app = _app(investigation)
+def make_app(investigation: Investigation, *, token: str, checkpoints: Checkpoints | None = None) -> FastAPI:
+    """Answers from one ledger to whoever bears the token; others learn nothing, not even which paths exist.
+
+    Without `checkpoints` what is stored of them can be read, and nothing is signed.
+    """
+    app = _app(investigation, checkpoints)
     app.add_middleware(Admission, token=token)
     _describe(app, TOKEN_SCHEMES)
     return app
 
 
-def make_guarded_app(investigation: Investigation, authority: Authority) -> ASGIApp:
+def make_guarded_app(
+    investigation: Investigation, authority: Authority, *, checkpoints: Checkpoints | None = None
+) -> ASGIApp:
     """Answers from a ledger that has an authority: to whoever its policies permit the question, each an entry.
 
     AWS's clients are answered on `/`, people who sign in where AWS has it, services on `/v1/authorize` and `/v1/outcomes`.
     """
-    app = _app(investigation)
+    app = _app(investigation, checkpoints)
     _describe(app, GUARDED_SCHEMES, authorize_described.PATHS, authorize_described.SCHEMAS)
     guard = Guard(
         app,
@@ -82,7 +89,7 @@ def make_guarded_app(investigation: Investigation, authority: Authority) -> ASGI
     return with_door(Authorize(answering, authority), Door(authority, investigation))
 
 
-def _app(investigation: Investigation) -> FastAPI:
+def _app(investigation: Investigation, checkpoints: Checkpoints | None) -> FastAPI:
     app = FastAPI(
         title="iam-ledger",
         version=product_version(),
@@ -92,7 +99,8 @@ def _app(investigation: Investigation) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.investigation = investigation
-    for room in (reads, permission_reads, permission_reads_over_time, permission_reads_access):
+    app.state.checkpoints = checkpoints or Checkpoints(investigation.log, None)
+    for room in (reads, log_reads, permission_reads, permission_reads_over_time, permission_reads_access):
         app.include_router(room.router)
     tell_problems(app)
     return app

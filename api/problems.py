@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 
 from api.problem_answers import problem
 from ledger.log import LedgerUnavailable
+from ledger.log.checkpoints import HistoryContradicted
+from ledger.log.tiles import TreeDamaged
 from projections.vocabulary import BadFilter, UnknownName
 
 ON_THE_WIRE = {"access-key": "accessKey", "source-ip": "sourceIP", "user-agent": "userAgent"}
@@ -26,6 +28,8 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(UnknownName, _of_name)
     app.add_exception_handler(LedgerUnavailable, _of_ledger)
     app.add_exception_handler(DBAPIError, _of_database)
+    app.add_exception_handler(TreeDamaged, _of_damage)
+    app.add_exception_handler(HistoryContradicted, _of_damage)
     app.add_exception_handler(Exception, _of_mistake)
 
 
@@ -71,6 +75,12 @@ def _of_database(request: Request, error: Exception) -> Response:
         log.error("the ledger cannot be used: %s", error)
         return _of_ledger(request, error)
     return _of_mistake(request, error)
+
+
+def _of_damage(request: Request, error: Exception) -> Response:
+    """The log is not what was written. Whoever asks is told where: that is what they ask for."""
+    log.critical("%s", error)
+    return problem(500, str(error))
 
 
 def _of_mistake(request: Request, error: Exception) -> Response:

@@ -74,6 +74,12 @@ RULES: Final = Rules(
         _get("/v1/explain", "ExplainPermission", permission_reads.ExplainQuestion),
         _get("/v1/access/{principal:path}", "GetAccess", permission_reads_access.AccessQuestion),
         _get("/v1/who-can", "ListWhoCan", permission_reads_over_time.WhoCanQuestion),
+        _get("/v1/log/{account}/checkpoint", "GetCheckpoint", of=of_account),
+        _get("/v1/log/{account}/tile/{path:path}", "GetTile", of=of_account),
+        _get("/v1/log/{account}/proof/{position}", "ProveEntry", questions.ProofQuestion, of=of_account),
+        _get(
+            "/v1/log/{account}/consistency", "ProveConsistency", questions.ConsistencyQuestion, of=of_account
+        ),
     ]
 )
 

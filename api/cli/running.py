@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import investigation, keyring_of_ledger, opened_log
+from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
 from api.defaults import DELIVERED_VARIABLE
 
@@ -65,9 +66,13 @@ def serve(
         import uvicorn
 
         from api.app import make_app, make_guarded_app
+        from api.publishing import Publishing
+        from ledger.log.checkpoints import Checkpoints
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
+        checkpoint_key = checkpoint_key_of_ledger(context.obj)
+        checkpoints = Checkpoints(log, checkpoint_key)
         authority = _authority(context.obj, ledger, delivered)
         _announce(context.obj, ear, address)
         app: ASGIApp
@@ -75,12 +80,13 @@ def serve(
             print(
                 "token: the one in IAM_LEDGER_TOKEN" if given is not None else f"token: {token}", flush=True
             )
-            app = make_app(ledger, token=token)
+            app = make_app(ledger, token=token, checkpoints=checkpoints)
         else:
-            app = make_guarded_app(ledger, authority)
+            app = make_guarded_app(ledger, authority, checkpoints=checkpoints)
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
-            uvicorn.Server(config).run(sockets=[ear])
+            with Publishing(checkpoints) if checkpoint_key is not None else nullcontext():
+                uvicorn.Server(config).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
         finally:

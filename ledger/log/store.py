@@ -27,6 +27,7 @@ from ledger.log.preparation import Prepared, content_of, event_number, prepare, 
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
+from ledger.log.tiles import grow
 from ledger.record import canonical
 
 TRAINING_RECORDS_MIN = 2_000
@@ -218,6 +219,7 @@ class Log:
         named.sort()  # in the order of the table, which is that of its key
         insert_rows(connection, entries, list(rows))
         insert_rows(connection, mentions, named)
+        grow(connection, account, account_id, size, leaves)
         self._move_tails(connection, account, last)
         connection.execute(_MOVED_HEAD, {"account": account, "to": size + batch.size})
 

@@ -20,8 +20,10 @@ from api.aws.s3 import s3_decisions
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
+from ledger.checkpoint import new_ledger_key
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
 from ledger.policy.request import caller_of
 from ledger.vault.keys import Keyring, new_key
 from ledger.vault.passwords import hash_password
@@ -69,7 +71,8 @@ class LivingServer:
         self.authority = authority_over(
             self.investigation, self.vault, s3_decisions(self.investigation.log, folder)
         )
-        app = make_guarded_app(self.investigation, self.authority)
+        checkpoints = Checkpoints(self.log, new_ledger_key("tested"))
+        app = make_guarded_app(self.investigation, self.authority, checkpoints=checkpoints)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from api import permission_reads, permission_reads_access, permission_reads_over_time, reads
+from api import log_reads, permission_reads, permission_reads_access, permission_reads_over_time, reads
 from api.guard.rules import Rule
 from api.reading_permissions import RULES
 from projections.permissions.verification import verify_decisions
@@ -110,6 +110,29 @@ def test_an_account_is_no_business_of_another(server: LivingServer, account: Acc
     assert get(server, root, "/openapi.json").status_code == 200
 
 
+def test_what_proves_the_log_is_fetched_by_who_may_and_each_time_an_entry(
+    server: LivingServer, account: Account, alice: Person
+) -> None:
+    log = f"/v1/log/{account.id}"
+    checkpoint = get(server, alice.key, f"{log}/checkpoint")
+    assert checkpoint.status_code == 200, checkpoint.text
+    assert account.records()[-1]["eventName"] == "GetCheckpoint"
+    assert checkpoint.headers["cache-control"] == "no-store"
+    tile = get(server, alice.key, f"{log}/tile/0/000.p/2")
+    assert tile.content == b"".join(entry.leaf_hash for entry in server.log.entries_at(account.id, [0, 1]))
+    record = account.records()[-1]
+    assert (record["eventName"], record["resources"]) == (
+        "GetTile",
+        [{"ARN": f"arn:aws:iam-ledger:::account/{account.id}"}],
+    )
+    for path in (f"{log}/proof/0", f"{log}/consistency?from=1"):
+        assert get(server, alice.key, path).status_code == 403
+        assert account.records()[-1]["errorCode"] == "AccessDenied"
+        assert get(server, account.key, path).status_code == 200
+    other = server.new_account()
+    assert get(server, account.key, f"/v1/log/{other.id}/tile/entries/000.p/1").status_code == 403
+
+
 def test_where_there_is_one_account_it_need_not_be_named(tmp_path: Path) -> None:
     with living_server(str(tmp_path / "ledger.sqlite")) as server:
         account = server.new_account()
@@ -158,7 +181,7 @@ def test_decisions_on_questions_come_out_the_same(
 def test_every_question_has_its_permission() -> None:
     routes = [
         route
-        for room in (reads, permission_reads, permission_reads_access, permission_reads_over_time)
+        for room in (reads, log_reads, permission_reads, permission_reads_access, permission_reads_over_time)
         for route in room.router.routes
     ]
     actions = []
@@ -169,4 +192,4 @@ def test_every_question_has_its_permission() -> None:
         assert isinstance(found.rule, Rule)
         assert found.rule.path == route.path
         actions.append(found.rule.action)
-    assert len(set(actions)) == len(routes) > 14
+    assert len(set(actions)) == len(routes) > 18
