@@ -47,7 +47,7 @@ class Verifier:
     @staticmethod
     def parse(text: str) -> Verifier:
         """Raises BadKey."""
-        name, number, told = _parts(text.strip())
+        name, number, told = parts_of_key(text.strip())
         found = Verifier(name, told)
         if found.number.hex() != number:
             raise BadKey(f"the number of the key {name} is not that of its name and its bytes")
@@ -83,7 +83,7 @@ class Signer:
         whole = text.strip()
         if not whole.startswith("PRIVATE+KEY+"):
             raise BadKey("a private key begins with PRIVATE+KEY+")
-        name, number, seed = _parts(whole.removeprefix("PRIVATE+KEY+"))
+        name, number, seed = parts_of_key(whole.removeprefix("PRIVATE+KEY+"))
         found = Signer(name, seed)
         if found.verifier.number.hex() != number:
             raise BadKey(f"the number of the key {name} is not that of its name and its bytes")
@@ -194,7 +194,8 @@ def _check_name(name: str) -> None:
         raise BadKey(f"{name[:60]!r} can't be the name of a key: no spaces, no +")
 
 
-def _parts(text: str) -> tuple[str, str, bytes]:
+def parts_of_key(text: str, kind: bytes = ED25519) -> tuple[str, str, bytes]:
+    """Name, number as it is written, and key of that kind. Raises BadKey."""
     parts = text.split("+", 2)  # Base64 may hold a + of its own
     if len(parts) != 3:
         raise BadKey("a key has the form NAME+NUMBER+KEY")
@@ -204,7 +205,7 @@ def _parts(text: str) -> tuple[str, str, bytes]:
         raw = base64.b64decode(told, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadKey(f"the key {name} is no Base64") from error
-    if raw[:1] != ED25519 or len(raw) != 1 + KEY_BYTES or _base64(raw) != told:
+    if raw[:1] != kind or len(raw) != 1 + KEY_BYTES or _base64(raw) != told:
         raise BadKey(f"the key {name} is not one of Ed25519")
     return name, number, raw[1:]
 

@@ -28,6 +28,7 @@ from api.cli import (
     signing_in,
     vaults,
     verifying,
+    witnesses,
 )
 from api.cli.exits import Exit, Failed, nobody_reads, say
 from api.defaults import DATABASE, DATABASE_VARIABLE
@@ -54,6 +55,7 @@ for room in (
     evaluating,
     verifying,
     proofs,
+    witnesses,
     exporting,
     delivering,
     machines,

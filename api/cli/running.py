@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ import typer
 from api.cli.exits import Exit, Failed, say
 from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
+from api.cli.witnesses import Named, witnesses_named
 from api.defaults import DELIVERED_VARIABLE
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from ledger.authority.authority import Authority
+    from ledger.notes import Signer
+    from ledger.witness.fence import Fence
+    from ledger.witness.witnesses import Witness
     from projections.investigation import Investigation
 
 TOKEN_BYTES = 24
@@ -52,6 +56,7 @@ def serve(
             metavar="FOLDER",
         ),
     ] = None,
+    witness: Named = None,
 ) -> None:
     """Answer the same questions over HTTP, under /v1, to whoever bears the token.
 
@@ -67,13 +72,17 @@ def serve(
 
         from api.app import make_app, make_guarded_app
         from api.publishing import Publishing
+        from api.sending import Sending
         from ledger.log.checkpoints import Checkpoints
+        from ledger.witness.fence import Fence
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
         checkpoint_key = checkpoint_key_of_ledger(context.obj)
         checkpoints = Checkpoints(log, checkpoint_key)
-        authority = _authority(context.obj, ledger, delivered)
+        witnesses = _witnesses(witness, checkpoint_key)
+        fence = Fence(log, checkpoints, witnesses)
+        authority = _authority(context.obj, ledger, delivered, fence)
         _announce(context.obj, ear, address)
         app: ASGIApp
         if authority is None:
@@ -85,7 +94,11 @@ def serve(
             app = make_guarded_app(ledger, authority, checkpoints=checkpoints)
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
-            with Publishing(checkpoints) if checkpoint_key is not None else nullcontext():
+            with ExitStack() as stack:
+                if witnesses:
+                    stack.enter_context(Sending(log, checkpoints, witnesses, fence))
+                if checkpoint_key is not None:
+                    stack.enter_context(Publishing(checkpoints))  # it ends first: what it signs last is sent
                 uvicorn.Server(config).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
@@ -94,7 +107,15 @@ def serve(
                 authority.close()
 
 
-def _authority(url: str, ledger: Investigation, delivered: Path | None) -> Authority | None:
+def _witnesses(named: list[str] | None, key: Signer | None) -> list[Witness]:
+    from ledger.checkpoint import NoCheckpointKey
+
+    if named and key is None:
+        raise NoCheckpointKey("witnesses see what was signed; `iam-ledger checkpoint new-key` makes a key")
+    return witnesses_named(named, key)
+
+
+def _authority(url: str, ledger: Investigation, delivered: Path | None, fence: Fence) -> Authority | None:
     """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
     import sqlalchemy as sa
 
@@ -110,7 +131,7 @@ def _authority(url: str, ledger: Investigation, delivered: Path | None) -> Autho
 
     folder = None if delivered is None else FolderBucket(delivered)
     vault = Vault(ledger.log.engine, keyring_of_ledger(url))
-    return authority_over(ledger, vault, s3_decisions(ledger.log, folder))
+    return authority_over(ledger, vault, s3_decisions(ledger.log, folder), may_write=fence.check)
 
 
 def demo(

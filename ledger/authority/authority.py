@@ -89,9 +89,10 @@ class Authority:
         *,
         decisions: Mapping[str, Decision] = DECISIONS,
         clock: Callable[[], float] = time.time,
+        may_write: Callable[[str], None] = lambda account_id: None,
     ) -> None:
         self.vault = vault
-        self.turns = Turns(log, vault, clock=clock)
+        self.turns = Turns(log, vault, clock=clock, may_write=may_write)
         self._decisions = decisions
         self._clock = clock
         self._sessions = Sessions()

@@ -85,10 +85,21 @@ class _Books:
 
 
 class Turns:
-    """`submit` from any thread. `done` is called in the writer's thread, and must not take long."""
+    """`submit` from any thread. `done` is called in the writer's thread, and must not take long.
 
-    def __init__(self, log: Log, vault: Vault, *, clock: Callable[[], float] = time.time) -> None:
+    `may_write` raises Unavailable where nothing may be written to an account's log.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        vault: Vault,
+        *,
+        clock: Callable[[], float] = time.time,
+        may_write: Callable[[str], None] = lambda account_id: None,
+    ) -> None:
         self._log = log
+        self._may_write = may_write
         self._vault = vault
         self._clock = clock
         self._books: dict[str, _Books] = {}
@@ -148,8 +159,12 @@ class Turns:
 
     def _take_turn(self, account_id: str, calls: list[_Waiting]) -> None:
         try:
+            self._may_write(account_id)
             with self._log.turn(account_id) as turn:
                 self._decide(account_id, turn, calls)
+        except Unavailable as error:
+            for waiting in calls:
+                waiting.failure = error
         except Exception as error:
             self._books.pop(account_id, None)  # it holds what has not happened
             LOG.exception("%d calls of account %s could not be written", len(calls), account_id)

@@ -49,6 +49,20 @@ class Checkpoints:
         with self._log.engine.connect() as connection:
             return _stored(connection, account_id)
 
+    def heads(self) -> dict[str, int]:
+        """The size of the largest checkpoint of each account that has one."""
+        query = (
+            sa.select(accounts.c.account_id, sa.func.max(checkpoints.c.size))
+            .join(checkpoints, checkpoints.c.account == accounts.c.id)
+            .group_by(accounts.c.account_id)
+        )
+        with self._log.engine.connect() as connection:
+            return {account_id: int(size) for account_id, size in connection.execute(query)}
+
+    def origin(self, account_id: str) -> str:
+        """The name of the account's log in its checkpoints. Raises NoCheckpointKey."""
+        return self._signer(account_id).name
+
     def publish(self, account_id: str) -> bytes:
         """A checkpoint of the log as it is now, stored before it is told.
 

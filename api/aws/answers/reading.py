@@ -51,11 +51,19 @@ def seconds(told: Any) -> float:
 
 
 def authority_over(
-    ledger: Investigation, vault: Vault, more: Mapping[str, Decision] | None = None
+    ledger: Investigation,
+    vault: Vault,
+    more: Mapping[str, Decision] | None = None,
+    *,
+    may_write: Callable[[str], None] = lambda account_id: None,
 ) -> Authority:
-    """The authority over the ledger's accounts, which answers these reads, too, and decides what is given `more`."""
+    """The authority over the ledger's accounts, which answers these reads, too, and decides what is given `more`.
+
+    `may_write` is as in Turns.
+    """
     reads = {
         action: Decision(action, partial(reading.read, ledger), reading.on, outside=True)
         for action, reading in READINGS.items()
     }
-    return Authority(Log(ledger.log.engine), vault, decisions={**DECISIONS, **reads, **(more or {})})
+    decisions = {**DECISIONS, **reads, **(more or {})}
+    return Authority(Log(ledger.log.engine), vault, decisions=decisions, may_write=may_write)
