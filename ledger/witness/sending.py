@@ -100,7 +100,7 @@ def send(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness, 
 
 
 def _send(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness, old: int) -> Finding:
-    note = checkpoints.fresh(account_id)
+    note = checkpoints.current(account_id)
     for _ in range(ATTEMPTS_MAX):
         head = Checkpoint.of_text(unverified_text(note))
         old = min(old, head.size)

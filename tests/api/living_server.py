@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -24,10 +24,13 @@ from ledger.checkpoint import new_ledger_key
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
 from ledger.log.checkpoints import Checkpoints
+from ledger.notes import Signer
 from ledger.policy.request import caller_of
 from ledger.vault.keys import Keyring, new_key
 from ledger.vault.passwords import hash_password
 from ledger.vault.store import Vault
+from ledger.witness.fence import Fence
+from ledger.witness.witnesses import Witness
 from projections.export.bucket import FolderBucket
 from projections.investigation import Investigation
 
@@ -62,17 +65,26 @@ class Account:
 
 class LivingServer:
     def __init__(
-        self, database_url: str, vault_key: str | None = None, *, delivered: Path | None = None
+        self,
+        database_url: str,
+        vault_key: str | None = None,
+        *,
+        delivered: Path | None = None,
+        checkpoint_key: Signer | None = None,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         self.log = Log(open_engine(database_url, create=True))
         self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
         self.investigation = Investigation(Log(self.log.engine))
         folder = None if delivered is None else FolderBucket(delivered)
+        self.checkpoints = Checkpoints(self.log, checkpoint_key or new_ledger_key("tested"))
         self.authority = authority_over(
-            self.investigation, self.vault, s3_decisions(self.investigation.log, folder)
+            self.investigation,
+            self.vault,
+            s3_decisions(self.investigation.log, folder),
+            may_write=Fence(self.log, self.checkpoints, witnesses).check,
         )
-        checkpoints = Checkpoints(self.log, new_ledger_key("tested"))
-        app = make_guarded_app(self.investigation, self.authority, checkpoints=checkpoints)
+        app = make_guarded_app(self.investigation, self.authority, checkpoints=self.checkpoints)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(

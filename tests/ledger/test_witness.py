@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ledger.checkpoint import Checkpoint, account_key, new_ledger_key, sign_checkpoint
 from ledger.log import Log, open_engine
 from ledger.log.checkpoints import Checkpoints
+from ledger.log.schema import entries
 from ledger.merkle.proofs import prove_consistency
 from ledger.merkle.trees import EMPTY_ROOT, LeafHashes, root_of
 from ledger.notes import BadKey, BadNote, Signer, Verifier, open_note, sign_note, unverified_text
@@ -64,6 +65,15 @@ def judged(raw: bytes, before: bytes | None) -> None:
 def test_what_continues_is_taken(old: int) -> None:
     for new in range(old, 20):
         judged(request(old, new), seen(old) if old else None)
+
+
+def test_the_empty_log_is_taken() -> None:
+    judged(request(0, 0), None)
+    judged(request(0, 3), seen(0))
+    another = sign_checkpoint(Checkpoint(SIGNER.name, 0, LEAVES[0]), SIGNER)
+    assert LEAVES[0] != EMPTY_ROOT
+    with pytest.raises(Conflict):
+        judged(ConsistencyProof(0, (), another).to_bytes(), None)
 
 
 def test_the_beginning_needs_no_proof_and_takes_none() -> None:
@@ -207,10 +217,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return DatabaseStore(sa.make_url(request.getfixturevalue("postgres_url")))
 
 
+def keep(store: Store, note: bytes, origin: str = "a") -> None:
+    store.replace(origin, lambda before: note)
+
+
 def test_what_was_kept_last_is_told(store: Store) -> None:
     assert store.newest("a") is None
     for note in (b"1", b"2", b"2"):
-        store.replace("a", lambda before, note=note: note)
+        keep(store, note)
     store.replace("b", lambda before: b"other")
     assert (store.newest("a"), store.newest("b")) == (b"2", b"other")
 
@@ -230,7 +244,7 @@ def test_what_is_refused_changes_nothing(store: Store) -> None:
 def test_what_is_set_aside_is_kept_and_another_begins(store: Store, tmp_path: Path) -> None:
     store.set_aside("a")
     for note in (b"1", b"2"):
-        store.replace("a", lambda before, note=note: note)
+        keep(store, note)
         store.set_aside("a")
         assert store.newest("a") is None
     store.replace("a", lambda before: b"3")
@@ -306,6 +320,7 @@ def test_what_grows_is_seen_and_examined(log: Log, tmp_path: Path) -> None:
         assert (found.verdict, found.seen, found.size) == (Verdict.CONTINUES, sent.seen, log.size(ACCOUNT))
 
 
+COLUMNS = ", ".join(column.name for column in entries.c)
 HARM = {
     "truncated": (
         [
@@ -340,6 +355,16 @@ HARM = {
             "DELETE FROM checkpoints",
         ],
         Verdict.SHORTER,
+    ),
+    "inserted": (
+        [
+            "UPDATE entries SET position = position + 10000 WHERE position >= 290",
+            "UPDATE entries SET position = position - 9999 WHERE position >= 10000",
+            f"INSERT INTO entries ({COLUMNS}) SELECT {COLUMNS.replace('position', '290')} FROM entries WHERE position = 1",
+            "UPDATE accounts SET size = 301",
+            "DELETE FROM checkpoints",
+        ],
+        Verdict.OTHER,
     ),
     "with a hole": (["DELETE FROM entries WHERE position = 299", "DELETE FROM checkpoints"], Verdict.DAMAGED),
 }
@@ -411,5 +436,3 @@ def test_every_refusal_has_a_status_of_its_own() -> None:
     told = {one.status for one in (Malformed, UnknownLog, NotSigned, Conflict, NotContinued)}
     assert told == {400, 403, 404, 409, 422}
     assert all(issubclass(one, Refused) for one in (Malformed, UnknownLog, NotSigned, Conflict, NotContinued))
-    assert judged(request(0, 0, []), None) is None
-    assert root_of([]) == EMPTY_ROOT
