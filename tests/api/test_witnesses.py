@@ -408,3 +408,76 @@ def test_what_can_t_be_done_is_told_in_a_line(
     ran = typed("witness", *words)
     assert (ran.code, ran.out) == (code, b"")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_what_is_appended_while_it_serves_is_seen(
+    typed: Callable[..., Ran], sqlite_url: str, seen: Path
+) -> None:
+    assert typed("checkpoint", "new-key").code == 0
+    words = ["--db", sqlite_url, "serve", "--port", "0", "--witness", str(seen)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.cli.main", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().decode().split(" answers on ")[1].strip()
+        until = time.monotonic() + 30
+        log = Log(open_engine(sqlite_url))
+        for size in (3, 5):  # what is there at first, and what comes later
+            while not any(f"\n{size}\n" in file.read_text() for file in seen.glob("*.checkpoint")):
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            log.append(drafts(2))
+        assert httpx.get(f"{url}/accounts").status_code == 401
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        log.engine.dispose()
+    assert (process.returncode, err) == (0, b"")
+    (file,) = seen.glob("*.checkpoint")
+    assert "\n7\n" in file.read_text()  # at the end, whatever is left is sent
+
+
+def test_without_a_key_nothing_is_served_for_witnesses_to_see(typed: Callable[..., Ran], seen: Path) -> None:
+    ran = typed("serve", "--port", 0, "--witness", seen)
+    assert ran.code == Exit.UNAVAILABLE
+    assert "checkpoint new-key" in ran.err
+
+
+# -- faults -----------------------------------------------------------------------------------------------------------
+
+
+class Failing(httpx.HTTPTransport):
+    """A connection that breaks: before the request has come, or after it was answered."""
+
+    def __init__(self, *, arrives: bool) -> None:
+        super().__init__()
+        self._arrives = arrives
+        self.broken = True
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not self.broken or request.method != "POST":
+            return super().handle_request(request)
+        if self._arrives:
+            super().handle_request(request).close()
+        raise httpx.ReadError("pulled the plug")
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+@pytest.mark.parametrize("grown", [0, 2])
+def test_a_fault_while_it_is_sent_is_made_good_by_the_next(
+    log: Log, url: str, seen: Path, arrives: bool, grown: int
+) -> None:
+    log.append(drafts(3))
+    made = Checkpoints(log, TESTED)
+    transport = Failing(arrives=arrives)
+    with Cosigner(url, verifier_of(WITNESS), transport=transport) as witness:
+        assert send(log, made, ACCOUNT, witness).verdict is Verdict.NOT_HEARD
+        assert len(list(seen.glob("*.checkpoint"))) == arrives
+        if grown:
+            log.append(drafts(grown))
+        transport.broken = False
+        found = send(log, made, ACCOUNT, witness)
+        assert (found.verdict.contradicts, found.seen) == (False, 3 + grown)
+        assert examine(log, made, ACCOUNT, witness).verdict is Verdict.CONTINUES

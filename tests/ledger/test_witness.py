@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.checkpoint import Checkpoint, account_key, new_ledger_key, sign_checkpoint
 from ledger.log import Log, open_engine
@@ -152,6 +154,34 @@ def test_only_the_log_s_own_keys_sign_for_it() -> None:
 def test_what_is_no_request_is_refused(raw: bytes) -> None:
     with pytest.raises(Malformed):
         judged(raw, None)
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 40), st.booleans()),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_of_any_requests_what_is_kept_is_one_history_that_only_grows(
+    asked: list[tuple[bool, int, int, bool]],
+) -> None:
+    """Whoever asks holds the log's key, knows both histories, and may start from what was seen or from anywhere."""
+    kept: bytes | None = None
+    heads: list[Checkpoint] = []
+    for forged, old, new, knows in asked:
+        start = (heads[-1].size if heads else 0) if knows else old
+        leaves = OTHERS if forged else LEAVES
+        try:
+            judged(request(min(start, new), new, leaves), kept)
+        except (Conflict, NotContinued):
+            continue
+        kept = seen(new, leaves)
+        heads.append(Checkpoint(SIGNER.name, new, root_of(leaves[:new])))
+    assert [head.size for head in heads] == sorted(head.size for head in heads)
+    assert any(
+        all(head.root == root_of(leaves[: head.size]) for head in heads) for leaves in (LEAVES, OTHERS)
+    )
 
 
 # -- cosignatures -------------------------------------------------------------------------------------------------
