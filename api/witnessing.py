@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ledger.notes import Signer, Verifier, unverified_text
+from ledger.notes import BadNote, Signer, Verifier, unverified_text
 from ledger.witness.cosignature import cosign
 from ledger.witness.judging import REQUEST_BYTES_MAX, Conflict, Malformed, Refused, judge, read_submission
 from ledger.witness.stores import Store, StoreUnusable
@@ -74,7 +74,7 @@ def make_witness_app(logs: WitnessedLogs) -> Starlette:
             return Response(await run_in_threadpool(logs.add, raw), media_type=PLAIN)
         except Refused as error:
             return _refused(error)
-        except StoreUnusable:
+        except (StoreUnusable, BadNote):  # or what it has kept is spoilt, and must not pass for nothing
             return Response("the witness can't keep it\n", 503, media_type=PLAIN)
 
     async def newest(request: Request) -> Response:

@@ -51,16 +51,16 @@ class Checkpoints:
 
     def heads(self) -> dict[str, int]:
         """The size of the largest checkpoint of each account that has one."""
-        query = (
-            sa.select(accounts.c.account_id, sa.func.max(checkpoints.c.size))
-            .join(checkpoints, checkpoints.c.account == accounts.c.id)
-            .group_by(accounts.c.account_id)
-        )
+        largest = sa.select(sa.func.max(checkpoints.c.size)).where(checkpoints.c.account == accounts.c.id)
+        query = sa.select(accounts.c.account_id, largest.scalar_subquery())
         with self._log.engine.connect() as connection:
-            return {account_id: int(size) for account_id, size in connection.execute(query)}
+            found = connection.execute(query).all()
+        return {account_id: size for account_id, size in found if size is not None}
 
     def origin(self, account_id: str) -> str:
-        """The name of the account's log in its checkpoints. Raises NoCheckpointKey."""
+        """The name of the account's log in its checkpoints; without a key, in the last one. Raises NoCheckpointKey."""
+        if self._key is None and (stored := self.latest(account_id)) is not None:
+            return Checkpoint.of_text(unverified_text(stored)).origin
         return self._signer(account_id).name
 
     def publish(self, account_id: str) -> bytes:

@@ -75,13 +75,16 @@ def examine_all(
 def examine(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness) -> Finding:
     """Whether the log as it is now continues the newest checkpoint that the witness has seen.
 
-    A witness that tells no checkpoint is sent the one of now: it takes that, or refuses. Raises NoCheckpointKey.
+    A witness that need not tell what it has seen is sent the checkpoint of now: it takes that, or refuses. Raises
+    NoCheckpointKey.
     """
     origin = checkpoints.origin(account_id)
     try:
         seen = witness.newest(origin)
     except NotHeard as error:
         return Finding(witness.name, account_id, Verdict.NOT_HEARD, str(error))
+    if seen is None and witness.tells:
+        return Finding(witness.name, account_id, Verdict.NOTHING_SEEN, "nothing was seen of it yet")
     if seen is None:
         return send(log, checkpoints, account_id, witness)
     return _compared(log, account_id, witness.name, seen)

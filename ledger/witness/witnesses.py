@@ -44,11 +44,12 @@ class Witness(Protocol):
     def name(self) -> str:
         """What people call it; there is no password in it."""
 
-    def newest(self, origin: str) -> Checkpoint | None:
-        """What was seen last of the log; None where there is none, or where the witness tells no more than it must.
+    @property
+    def tells(self) -> bool:
+        """Whether no checkpoint of it means that it has seen none. Others need not tell what they have seen."""
 
-        Raises NotHeard.
-        """
+    def newest(self, origin: str) -> Checkpoint | None:
+        """What was seen last of the log, if it tells. Raises NotHeard."""
 
     def submit(self, request: bytes) -> bytes:
         """Have a checkpoint seen; gives the lines of the cosignatures, none where the witness has no key.
@@ -67,6 +68,7 @@ class OwnPlace:
     name: str
     store: Store
     key: Signer | None
+    tells: bool = True
 
     def newest(self, origin: str) -> Checkpoint | None:
         try:
@@ -105,6 +107,7 @@ class Cosigner:
         self, url: str, verifier: CosignatureVerifier, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self.name = url
+        self.tells = False
         self._url = url.rstrip("/")
         self._verifier = verifier
         self._http = httpx.Client(timeout=SECONDS_MAX, transport=transport, follow_redirects=False)

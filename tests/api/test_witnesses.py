@@ -149,6 +149,10 @@ def test_it_remembers_over_a_restart_and_keeps_nothing_where_it_can_t_write(url:
     again = WitnessedLogs(FolderStore(seen), WITNESS, [SIGNER.verifier])
     with answering(make_witness_app(again)) as other:
         assert post(other, request(0, 9)) == (409, SIZE, b"7\n")
+        (file,) = seen.glob("*.checkpoint")
+        file.write_bytes(b"")
+        assert post(other, request(0, 9))[0] == 503
+        assert file.read_bytes() == b""
         shutil.rmtree(seen)
         assert post(other, request(7, 9))[0] == 503
 

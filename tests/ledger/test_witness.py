@@ -422,6 +422,17 @@ def test_whoever_has_database_and_key_can_t_hide_it(log: Log, tmp_path: Path, ki
     assert Checkpoint.of_text(unverified_text(place.store.newest(SIGNER.name) or b"")).size == 300
 
 
+def test_whoever_has_no_key_can_examine(log: Log, place: OwnPlace) -> None:
+    log.append(drafts(3))
+    made = Checkpoints(log, KEY)
+    assert examine(log, made, ACCOUNT, place).verdict is Verdict.NOTHING_SEEN
+    assert place.newest(SIGNER.name) is None  # to ask changes nothing
+    send(log, made, ACCOUNT, place)
+    bare = OwnPlace("place", place.store, None)
+    assert examine(log, Checkpoints(log, None), ACCOUNT, bare).verdict is Verdict.CONTINUES
+    assert send(log, Checkpoints(log, None), ACCOUNT, bare).verdict is Verdict.NOT_HEARD
+
+
 def test_a_new_key_under_the_old_name_goes_on(log: Log, place: OwnPlace) -> None:
     log.append(drafts(3))
     send(log, Checkpoints(log, KEY), ACCOUNT, place)
