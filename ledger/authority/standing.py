@@ -27,7 +27,7 @@ class Standing:
         self.account_id = account_id
         self.position = 0
         self.account = Account.empty(account_id)
-        self._seen: set[SightingKey] = set()
+        self._seen: dict[SightingKey, int] = {}  # the earliest second at which each is seen
         self._begin()
 
     def _begin(self) -> None:
@@ -43,12 +43,12 @@ class Standing:
         if missing <= 0:
             return []
         if self.position == 0 or missing >= READ_ANEW_FROM:
-            self._read_anew(turn)
+            self.read_anew(turn)
             return []
         entries = turn.read(self.position)
         for entry in entries:
             if not self.take(entry.position, entry.record, native=entry.origin.native):
-                self._read_anew(turn)
+                self.read_anew(turn)
                 return []
         return entries
 
@@ -62,8 +62,8 @@ class Standing:
         identity = record.identity
         key = sighting_key(identity, self.account_id)
         sighting = None
-        if key is not None and (key not in self._seen or record.time < self._second):
-            self._seen.add(key)
+        if key is not None and record.time < self._seen.get(key, record.time + 1):
+            self._seen[key] = record.time
             sighting = Sighting(position, record.time, identity)
         if change is None and sighting is None:
             return True
@@ -96,9 +96,10 @@ class Standing:
         for step in fold(self._before, [*self._changes, *self._sightings]):
             self.account = step.account
 
-    def _read_anew(self, turn: Turn) -> None:
+    def read_anew(self, turn: Turn) -> None:
+        """The account from the beginning, whatever the order in which its entries came."""
         self.account = Account.empty(self.account_id)
-        self._seen = set()
+        self._seen = {}
         self._begin()
         positions = moving(turn.connection, turn.account, self.account_id, FOLDED_ACTIONS)
         events: list[Change | Sighting] = []
@@ -109,7 +110,7 @@ class Standing:
                     events.append(Change(entry.position, record, entry.origin.native))
                 key = sighting_key(record.identity, self.account_id)
                 if key is not None and key not in self._seen:
-                    self._seen.add(key)
+                    self._seen[key] = entry.time
                     events.append(Sighting(entry.position, entry.time, record.identity))
         self.position = turn.size
         if not events:
