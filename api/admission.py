@@ -6,7 +6,7 @@ import hmac
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
+from api.problem_answers import problem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="iam-ledger"'}
 ALWAYS = (
@@ -15,11 +15,27 @@ ALWAYS = (
 )
 
 
+def unkept(app: ASGIApp) -> ASGIApp:
+    """The application, whose answers nobody between is to keep, unless they say so themselves."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in ALWAYS if one[0] not in told)]
+            await send(message)
+
+        await app(scope, receive, answer)
+
+    return answering
+
+
 class Admission:
     """Lets nothing through that does not bear the token, whatever the path; answers are not to be kept."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
+        self._app = unkept(app)
+        self._refuse = unkept(problem(401, "send the token: `Authorization: Bearer …`", headers=CHALLENGE))
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,17 +43,11 @@ class Admission:
             await self._app(scope, receive, send)
             return
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *ALWAYS]
-            await send(message)
-
         told = [value for name, value in scope["headers"] if name == b"authorization"]
         if self._admits(told):
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, send)
         else:
-            refusal = problem(401, "send the token: `Authorization: Bearer …`", headers=CHALLENGE)
-            await refusal(scope, receive, answer)
+            await self._refuse(scope, receive, send)
 
     def _admits(self, told: list[bytes]) -> bool:
         if len(told) != 1:

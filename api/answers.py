@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 Time = str
 EXAMPLE_TIME = "2026-03-17T13:26:48Z"
@@ -140,6 +140,10 @@ class StateAnswer(BaseModel):
     groups: list[dict[str, Any]]
     roles: list[dict[str, Any]]
     policies: list[dict[str, Any]]
+
+
+class EntityAnswer(RootModel[dict[str, Any]]):
+    """One entity, with the members that GetAccountAuthorizationDetails gives its kind."""
 
 
 class VersionLine(BaseModel):

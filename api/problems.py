@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from api.problem_answers import problem
 from ledger.log import LedgerUnavailable
+from ledger.log.checkpoints import HistoryContradicted
+from ledger.log.tiles import TreeDamaged
 from projections.vocabulary import BadFilter, UnknownName
 
-MEDIA_TYPE = "application/problem+json"
 ON_THE_WIRE = {"access-key": "accessKey", "source-ip": "sourceIP", "user-agent": "userAgent"}
 
 log = logging.getLogger(__name__)
-
-
-def problem(
-    status: int,
-    detail: str | None = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    **members: Any,
-) -> Response:
-    """`type` is left out, which means about:blank: the title is the status's own phrase."""
-    told: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status}
-    if detail is not None:
-        told["detail"] = detail
-    body = orjson.dumps(told | members, default=str)
-    return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def tell_problems(app: FastAPI) -> None:
@@ -45,6 +28,8 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(UnknownName, _of_name)
     app.add_exception_handler(LedgerUnavailable, _of_ledger)
     app.add_exception_handler(DBAPIError, _of_database)
+    app.add_exception_handler(TreeDamaged, _of_damage)
+    app.add_exception_handler(HistoryContradicted, _of_damage)
     app.add_exception_handler(Exception, _of_mistake)
 
 
@@ -90,6 +75,12 @@ def _of_database(request: Request, error: Exception) -> Response:
         log.error("the ledger cannot be used: %s", error)
         return _of_ledger(request, error)
     return _of_mistake(request, error)
+
+
+def _of_damage(request: Request, error: Exception) -> Response:
+    """The log is not what was written. Whoever asks is told where: that is what they ask for."""
+    log.critical("%s", error)
+    return problem(500, str(error))
 
 
 def _of_mistake(request: Request, error: Exception) -> Response:

@@ -96,3 +96,18 @@ class LineageQuestion(Within):
 class FindingsQuestion(Within):
     account: str | None = Field(None, examples=["210987654321"])
     kind: str | None = Field(None, description="only findings of this kind")
+
+
+class ProofQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    body: bool = Field(True, description="whether to tell the record that the leaf commits to")
+
+
+class ConsistencyQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    old: int = Field(alias="from", ge=1, le=2**63 - 1, description="the size that the log once had")
+    new: int | None = Field(
+        None, alias="to", ge=1, le=2**63 - 1, description="the size that it had later; now, if left out"
+    )

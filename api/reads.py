@@ -13,6 +13,7 @@ from api.answers import (
     AccountLine,
     ActivityPage,
     DifferenceLine,
+    EntityAnswer,
     EventAnswer,
     EventsPage,
     Finding,
@@ -69,7 +70,7 @@ def read_activity(
     return told(ledger.activity(principal, **words))
 
 
-@router.get("/state", responses=document(StateAnswer))
+@router.get("/state", responses=document(StateAnswer | EntityAnswer))
 def read_state(asked: Annotated[ask.StateQuestion, Query()], ledger: Ledger) -> Response:
     """The account as it was at a time; with `kind` and `name`, one entity of it."""
     at = int(time.time()) if asked.at is None else moment("at", asked.at)

@@ -22,3 +22,9 @@ class Settings(BaseSettings):
     rejects: str | None = Field(
         default=None, description="the file in which `import` lists what it could not read"
     )
+    signing_keys: str | None = Field(
+        default=None, description="the file of the keys that sign the digests of deliveries"
+    )
+    delivered: str | None = Field(
+        default=None, description="the folder of deliveries that `serve` answers S3's reads from"
+    )

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems import problem
+from api.problem_answers import problem
 from ledger.authority.recording import Surroundings
 from ledger.authority.sign_in import Attempt, NotSignedIn, SignIn
 from ledger.authority.turns import Closed, Unavailable

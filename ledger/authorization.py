@@ -246,11 +246,14 @@ def _trust(account: Account, role_arn: str) -> tuple[PolicySet | None, tuple[Unk
 
 
 def _in_order(decision: Decision) -> tuple[Match, ...]:
-    ordered = [
-        replace(match, source=replace(match.source, ways=tuple(sorted(match.source.ways, key=_way))))
-        for match in decision.statements
-    ]
-    return tuple(sorted(ordered, key=_place))
+    return tuple(sorted(map(_with_ways_in_order, decision.statements), key=_place))
+
+
+def _with_ways_in_order(match: Match) -> Match:
+    source = match.source
+    if len(source.ways) < 2:  # as a rule
+        return match
+    return replace(match, source=replace(source, ways=tuple(sorted(source.ways, key=_way))))
 
 
 def _place(match: Match) -> tuple[Any, ...]:

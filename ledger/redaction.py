@@ -102,6 +102,7 @@ _SESSION_TOKEN: Final = re.compile(
     r"(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz|FQoDYXdz|FwoDYXdz|AQoDYXdz|IQoDYXdz)"
     r"[A-Za-z0-9+/=_%-]{16,}"
 )
+_OWN_TOKEN: Final = re.compile(r"(?<![A-Za-z0-9_-])ilt1_[A-Za-z0-9_-]{16,}")  # ledger.vault.tokens
 _SIGNATURE: Final = re.compile(
     r"(x-amz-security-token|signature)(=|%(?:25){0,3}3D)(?:(?!%(?:25){0,3}26)[^&\s\"',;\\]){16,}",
     re.IGNORECASE | re.ASCII,
@@ -132,6 +133,19 @@ def redact(document: dict[str, Any]) -> dict[str, Any]:
                 cleaned = document.copy()
             cleaned[name] = new
     return cleaned
+
+
+def without_secrets(text: str) -> str:
+    """The text without what is a secret by its looks, whatever stands around it: private keys and session tokens."""
+    if "-----BEGIN" in text:
+        text = _PRIVATE_KEY.sub(HIDDEN, text)
+    if "YXdz" in text or "Jb3JpZ2lu" in text:
+        text = _SESSION_TOKEN.sub(HIDDEN, text)
+    return _OWN_TOKEN.sub(HIDDEN, text) if "ilt1_" in text else text
+
+
+def holds_private_key(text: str) -> bool:
+    return _PRIVATE_KEY.search(text) is not None
 
 
 def is_secret_name(name: str) -> bool:
@@ -228,6 +242,7 @@ def _is_suspect(text: str) -> bool:
         or "=" in text
         or "%" in text
         or "-----BEGIN" in text
+        or "ilt1_" in text
         or (len(text) > 24 and ("YXdz" in text or "Jb3JpZ2lu" in text))
     )
 
@@ -241,10 +256,7 @@ def _clean_text(text: str, depth: int) -> str:
         cleaned = _FORM_FIELD.sub(_form_field, cleaned)
     if "=" in cleaned or "%" in cleaned:
         cleaned = _SIGNATURE.sub(_signature, cleaned)
-    if "-----BEGIN" in cleaned:
-        cleaned = _PRIVATE_KEY.sub(HIDDEN, cleaned)
-    if "YXdz" in cleaned or "Jb3JpZ2lu" in cleaned:
-        cleaned = _SESSION_TOKEN.sub(HIDDEN, cleaned)
+    cleaned = without_secrets(cleaned)
     return text if cleaned == text else cleaned
 
 

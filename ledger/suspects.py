@@ -22,6 +22,7 @@ _LOOKS: Final = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----",
     r"YXdz|Jb3JpZ2lu",
     r"signature[=%]",
+    r"ilt1_",
     # What a name may be hidden behind: an escape in JSON within a string, and the sign for kelvin, whose small
     # letter is a plain k.
     r"\\\\u",

@@ -67,6 +67,7 @@ STATE_KEYS = {
     "mfa-device": "mfaDevices",
     "saml-provider": "samlProviders",
     "oidc-provider": "openIDConnectProviders",
+    "server-certificate": "serverCertificates",
     "workload": "workloads",
     "settings": "settings",
 }

@@ -40,6 +40,12 @@ TYPES: Final = (
     _type("AWS::IAM::MfaDevice", "iam", r"mfa/(?:.*/)?([^/]+)", "mfa/%"),
     _type("AWS::IAM::SAMLProvider", "iam", r"saml-provider/(.+)", "saml-provider/%"),
     _type("AWS::IAM::OIDCProvider", "iam", r"oidc-provider/(.+)", "oidc-provider/%"),
+    _type(
+        "AWS::IAM::ServerCertificate",
+        "iam",
+        r"server-certificate/(?:.*/)?([^/]+)",
+        "server-certificate/%",
+    ),
     _type("AWS::STS::AssumedRole", "sts", r"assumed-role/(.+)", "assumed-role/%"),
     _type("AWS::S3::Object", "s3", r"([^/]+/.+)", "%/%"),
     _type("AWS::S3::Bucket", "s3", r"([^/]+)", "%"),

@@ -19,6 +19,7 @@ from ledger.intake.baseline import import_snapshot
 from ledger.intake.importer import import_paths
 from ledger.log import Log, open_engine
 from ledger.record import parse_time
+from tests.judging.go_judge import Judge, NoGo, running_judge
 from tests.postgres_server import NoPostgres, PostgresServer, existing_server, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,6 +89,17 @@ def vectors() -> Path:
     if not folder.is_dir():
         absent(f"there are no test vectors in {folder}; IAM_LEDGER_TEST_VECTORS can name another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    """Go's packages for transparency logs, which know nothing of ours."""
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(running_judge(tmp_path_factory.mktemp("judge")))
+        except NoGo as reason:
+            absent(str(reason))
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ UNRESERVED = "-_.~"
 class RawRequest:
     """A request as it stood on the wire. `path` and `query` are what is before and behind the first `?`.
 
-    Names of headers may be of any case; there is a pair for each line.
+    Names of headers may be of any case; there is a pair for each line. `body_sha256`, in hexadecimal, stands for the body
+    where that itself is elsewhere.
     """
 
     method: str
@@ -25,17 +26,17 @@ class RawRequest:
     query: bytes
     headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False)
+    body_sha256: str | None = None
 
 
 def canonical_path(path: bytes, *, normalize: bool = True) -> str:
     """The path encoded (once more, where it is already), without dots and empty segments.
 
-    Not normalized is what S3 alone signs.
+    Not normalized is what S3 alone signs: encoded once, whatever is in it.
     """
     if path in (b"", b"/"):
         return "/"
-    if normalize:
-        path = _without_dots(path)
+    path = _without_dots(path) if normalize else unquote_to_bytes(path)
     return quote(path, safe="/" + UNRESERVED)
 
 

@@ -1,4 +1,4 @@
-"""The front door of AWS's clients: one ASGI application that answers IAM, STS and CloudTrail on `/`.
+"""The front door of AWS's clients: one ASGI application that answers IAM, STS and CloudTrail on `/`, and reads of S3.
 
 A request is read, its signature checked, and handed to the authority, which writes it down and decides; what comes back
 is said in the service's protocol. Who is not known gets the error that AWS gives, and leaves no entry.
@@ -6,7 +6,6 @@ is said in the service's protocol. Who is not known gets the error that AWS give
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -18,11 +17,13 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from api.awaiting import awaited
 from api.aws import json11, models, query, validation, wire
-from api.aws.answers import COMPLETED, completed
+from api.aws.answers import COMPLETED, as_written, completed
 from api.aws.canonical_request import RawRequest
 from api.aws.models import Operation, Service
 from api.aws.refusing import WireError
+from api.aws.s3 import S3, is_for_s3
 from api.aws.signature import SignatureError, check, read_signature
 from ledger.authority.authority import Authority, Reply, Request
 from ledger.authority.credentials import Presented, Unauthenticated
@@ -51,6 +52,7 @@ class Door:
         self._authority = authority
         self._ledger = ledger
         self._clock = clock
+        self._s3 = S3(authority, clock=clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -58,6 +60,10 @@ class Door:
         service: Service | None = None
         try:
             raw = await _read(scope, receive)
+            if is_for_s3(scope):
+                reply = await run_in_threadpool(self._s3.answer, scope, raw, request_id)
+                await _send(send, reply, without_body=raw.method == "HEAD")
+                return
             service = _service_of(raw)
             reply = await self._answer(scope, raw, service, request_id)
         except (WireError, SignatureError, Unauthenticated) as error:
@@ -67,10 +73,7 @@ class Door:
         except Exception:
             LOG.exception("request %s failed", request_id)
             reply = wire.refuse(service, "InternalFailure", 500, _TROUBLE, request_id)
-        headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await _send(send, reply)
 
     async def _answer(self, scope: Scope, raw: RawRequest, service: Service, request_id: str) -> wire.Reply:
         presented: Presented | None
@@ -107,32 +110,28 @@ class Door:
         output = told.output
         if request.action in COMPLETED:
             output = await run_in_threadpool(completed, self._ledger, request.action, output)
+        if told.worded_by is not None:
+            output = await run_in_threadpool(as_written, self._ledger, account_id, told.worded_by, output)
         return wire.answer(operation, output, request_id)
 
     async def _told(self, request: Request) -> Reply:
         if self._authority.waits(request.action):
             return await run_in_threadpool(self._authority.call, request)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reply] = loop.create_future()
-
-        def done(reply: Any, failure: BaseException | None) -> None:
-            loop.call_soon_threadsafe(_settle, future, reply, failure)
-
+        future, done = awaited()
         self._authority.submit(request, done)
-        return await future
+        told: Reply = await future
+        return told
 
 
-def _settle(future: asyncio.Future[Reply], reply: Reply, failure: BaseException | None) -> None:
-    if future.done():  # the client has gone; what was decided is written down all the same
-        return
-    if failure is None:
-        future.set_result(reply)
-    else:
-        future.set_exception(failure)
+async def _send(send: Send, reply: wire.Reply, *, without_body: bool = False) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if without_body else reply.body})
 
 
 async def _read(scope: Scope, receive: Receive) -> RawRequest:
-    body = b""
+    body = bytearray()  # which grows by as little as a client likes to send at once
     while True:
         message = await receive()
         if message["type"] != "http.request":
@@ -145,7 +144,9 @@ async def _read(scope: Scope, receive: Receive) -> RawRequest:
         if not message.get("more_body", False):
             break
     path = scope.get("raw_path") or scope["path"].encode()
-    return RawRequest(scope["method"], path.partition(b"?")[0], scope["query_string"], scope["headers"], body)
+    return RawRequest(
+        scope["method"], path.partition(b"?")[0], scope["query_string"], scope["headers"], bytes(body)
+    )
 
 
 def _header(raw: RawRequest, name: bytes) -> str | None:

@@ -6,10 +6,25 @@ they are said by the same two functions, for they too have a code, a status and 
 
 from __future__ import annotations
 
+from typing import Final
+
 import orjson
 
 from api.aws.models import Operation, Service
 from api.aws.xml_text import escaped
+
+# Services that speak JSON have other names for what all services refuse alike, and say each with status 400.
+IN_JSON: Final = {
+    "AccessDenied": "AccessDeniedException",
+    "ExpiredToken": "ExpiredTokenException",
+    "IncompleteSignature": "IncompleteSignatureException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
+    "RequestExpired": "InvalidSignatureException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+    "Throttling": "ThrottlingException",
+    "ValidationError": "ValidationException",
+}
 
 FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"  # where no service is known
 
@@ -33,9 +48,10 @@ class WireError(Exception):
 def said_in_xml(service: Service | None, code: str, status: int, message: str, request_id: str) -> bytes:
     namespace = (service.namespace if service else None) or FAULT_NAMESPACE
     fault = "Sender" if status < 500 else "Receiver"
+    said = f"<Message>{escaped(message)}</Message>" if message else ""
     return (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{fault}</Type><Code>{escaped(code)}</Code>'
-        f"<Message>{escaped(message)}</Message></Error><RequestId>{escaped(request_id)}</RequestId></ErrorResponse>"
+        f"{said}</Error><RequestId>{escaped(request_id)}</RequestId></ErrorResponse>"
     ).encode()
 
 

@@ -125,14 +125,15 @@ class Signature:
 def read_signature(
     request: RawRequest,
     *,
-    service: str,
+    service: str | None,
     now: float,
     window_minutes: int = WINDOW_MINUTES,
     normalize: bool = True,
 ) -> Signature:
     """The signature of a request to `service` at `now` (seconds since 1970). Raises SignatureError.
 
-    `window_minutes` is how far a request's time may be from ours. `normalize` is False for S3 alone.
+    `service` is None where any will do that the signature itself names. `window_minutes` is how far a request's time may
+    be from ours. `normalize` is False for S3 alone.
     """
     headers = header_values(request.headers)
     pairs = query_pairs(request.query)
@@ -152,7 +153,7 @@ def read_signature(
     _check_signed_headers(claim, headers)
     access_key_id, scope = _check_credential(claim, service)
     body_hash = _body_hash(request, headers)
-    path = canonical_path(request.path, normalize=normalize)
+    path = canonical_path(request.path, normalize=normalize and (service or scope.service) != "s3")
     signed = [(name, headers[name]) for name in claim.signed_headers]
 
     def to_sign(query: str) -> bytes:
@@ -361,7 +362,7 @@ def _check_signed_headers(claim: _Claim, headers: Mapping[str, str]) -> None:
         raise mismatch()
 
 
-def _check_credential(claim: _Claim, service: str) -> tuple[str, Scope]:
+def _check_credential(claim: _Claim, service: str | None) -> tuple[str, Scope]:
     parts = claim.credential.split("/")
     if len(parts) != 5:
         raise incomplete(
@@ -372,7 +373,7 @@ def _check_credential(claim: _Claim, service: str) -> tuple[str, Scope]:
     wrong = []
     if not _REGION.fullmatch(region):
         wrong.append(f"Credential should be scoped to a valid region, not '{region}'. ")
-    if named != service:
+    if service is not None and named != service:
         wrong.append(f"Credential should be scoped to correct service: '{service}'. ")
     if terminator != TERMINATOR:
         wrong.append(
@@ -391,7 +392,7 @@ def _check_credential(claim: _Claim, service: str) -> tuple[str, Scope]:
 
 
 def _body_hash(request: RawRequest, headers: Mapping[str, str]) -> str:
-    computed = sha256(request.body).hexdigest()
+    computed = request.body_sha256 or sha256(request.body).hexdigest()
     told = headers.get(BODY_HASH_HEADER)
     if told is None or told == computed:
         return computed

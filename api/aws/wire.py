@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from api.aws import json11, query, xml_answers
 from api.aws.models import Operation, Service
-from api.aws.refusing import WireError, said_in_json, said_in_xml
+from api.aws.refusing import IN_JSON, WireError, said_in_json, said_in_xml
 
 BODY_SIZE_MAX: Final = 1 << 20  # bytes: the longest policy document needs 768 KiB, every character escaped
 
@@ -82,6 +82,8 @@ def answer(operation: Operation, output: Mapping[str, Any], request_id: str) -> 
 def refuse(service: Service | None, code: str, status: int, message: str, request_id: str) -> Reply:
     """A refusal of any kind in the service's protocol; without a service, as AWS's front door says it in XML."""
     if service is not None and service.protocol == "json":
+        if code in IN_JSON:
+            code, status = IN_JSON[code], 400
         return Reply(status, _headers(json11.CONTENT_TYPE, request_id), said_in_json(code, message))
     body = said_in_xml(service, code, status, message, request_id)
     return Reply(status, _headers(xml_answers.CONTENT_TYPE, request_id), body)

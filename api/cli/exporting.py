@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from api.cli.delivering import deliver_accounts, digest_keys_file
 from api.cli.events import entries_of, pages
 from api.cli.exits import Exit, Failed, say
 from api.cli.filters import Filters, with_filters
@@ -37,15 +38,50 @@ def add_to(app: typer.Typer) -> None:
 def export(
     context: typer.Context,
     filters: Filters,
-    to: Annotated[str, typer.Option("--to", help="A file; for cloudtrail a folder; or -.", metavar="PATH")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="A file; for cloudtrail a folder or s3://BUCKET/PREFIX; or -.", metavar="PATH"
+        ),
+    ],
     form: Annotated[Form, typer.Option("--format", help="cloudtrail: files as AWS delivers them.")],
     principal_activity: Annotated[
         str | None,
         typer.Option(help="All that this principal did, over all their credentials.", metavar="WHO"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    signing_keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--signing-keys", help="Keys to sign digests with; else those beside the ledger.", metavar="FILE"
+        ),
+    ] = None,
+    bucket: Annotated[
+        str | None, typer.Option(help="What a folder is called as a bucket, in digests.", metavar="NAME")
+    ] = None,
+    whole_hours: Annotated[
+        bool, typer.Option("--whole-hours", help="Leave the hour that is not over to a later export.")
+    ] = False,
 ) -> None:
-    """Write the entries that the filters choose, oldest first, and a manifest with counts and digests."""
+    """Write the entries that the filters choose, oldest first, and a manifest with counts and digests.
+
+    Whole accounts in the form of CloudTrail get its signed digests too, where there is a key (`digest-keys new`): each
+    export goes on from where the last one ended.
+    """
+    keys = _keys_to_sign_with(context.obj, form, filters, to, principal_activity, signing_keys)
+    if keys is not None:
+        deliver_accounts(
+            context.obj,
+            None if filters.account is None else [filters.account],
+            to,
+            keys,
+            bucket=bucket,
+            whole_hours=whole_hours,
+            again=overwrite,
+        )
+        return
+    if bucket is not None or whole_hours:
+        raise Failed("--bucket and --whole-hours go with signed digests; `digest-keys new` makes their key")
     asked = filters.question(order="oldest", limit=1_000)
     if principal_activity is not None:
         _only_with_activity(filters)
@@ -58,6 +94,30 @@ def export(
         told = _exported(chosen, form, to, _words(filters, principal_activity), overwrite=overwrite)
     count = "1 entry" if told.entries == 1 else f"{told.entries} entries"
     say(f"exported {count} to {'standard output' if to == STDOUT else to}")
+
+
+def _keys_to_sign_with(
+    url: str,
+    form: Form,
+    filters: Filters,
+    to: str,
+    principal_activity: str | None,
+    told: Path | None,
+) -> Path | None:
+    """The file of the keys; None where what is asked for has no digests: an extract, or another form."""
+    whole = principal_activity is None and set(filters.given) <= {"account"} and to != STDOUT
+    if form is not Form.cloudtrail or not whole:
+        if told is not None or to.startswith("s3://"):
+            raise Failed(
+                "digests are of whole accounts: they go with --format cloudtrail and --account alone"
+            )
+        return None
+    file = told or digest_keys_file(url)
+    if told is None and not file.exists():
+        if to.startswith("s3://"):
+            raise Failed(f"there is no key to sign with: {file}; `iam-ledger digest-keys new` makes it")
+        return None
+    return file
 
 
 def _exported(chosen: Iterator[Entry], form: Form, to: str, words: dict[str, Any], *, overwrite: bool) -> Any:

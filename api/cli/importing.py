@@ -17,9 +17,12 @@ from api.cli.printing import Format, Formatted, answer, console, pairs, show
 from api.defaults import REJECTS_VARIABLE
 
 if TYPE_CHECKING:
+    from ledger.digests import PublicKeys
+    from ledger.intake.digests import DigestsChecked
     from ledger.intake.importer import Summary
 
 STDIN = "-"
+FAILURES_TOLD_MAX = 20
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,12 +46,21 @@ def import_(
         Path | None,
         typer.Option(envvar=REJECTS_VARIABLE, help="List here what could not be read.", metavar="FILE"),
     ] = None,
+    digest_keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--digest-keys",
+            help="What `aws cloudtrail list-public-keys` prints, to check digests with.",
+            metavar="FILE",
+        ),
+    ] = None,
     format: Formatted = Format.table,
 ) -> None:
     """Take CloudTrail logs into the ledger, or a snapshot of an account.
 
     It may be interrupted and repeated: what the ledger has already is counted as a duplicate.
     """
+    keys = None if digest_keys is None else _read_keys(digest_keys)
     if snapshot is not None:
         _import_snapshot(context, snapshot, taken_at, account, paths, format)
         return
@@ -57,6 +69,8 @@ def import_(
     if not paths:
         raise Failed("import what? name files, folders or globs, or - for standard input")
     _check(paths, rejects)
+    from ledger.intake.digests import check_digests
+
     with opened_log(context.obj, create=True) as log, _progress(paths) as progress:
         from ledger.intake.importer import import_paths
 
@@ -66,7 +80,19 @@ def import_(
             if isinstance(error, BrokenPipeError) or error.filename is None:
                 raise
             raise Failed(f"cannot write {error.filename}: {error.strerror}", Exit.UNAVAILABLE) from error
-    _sum_up(summary, rejects, format)
+    digests = None if summary.interrupted else check_digests(paths, keys)
+    _sum_up(summary, rejects, digests if digests is not None and digests.count else None, format)
+
+
+def _read_keys(path: Path) -> PublicKeys:
+    from ledger.digests import BadDigest, read_public_keys
+
+    try:
+        return read_public_keys(path.read_bytes())
+    except OSError as error:
+        raise Failed(f"cannot read {path}: {error.strerror}", Exit.UNAVAILABLE) from error
+    except BadDigest as error:
+        raise Failed(f"{path}: {error}") from error
 
 
 def _check(paths: list[str], rejects: Path | None) -> None:
@@ -115,10 +141,21 @@ def _import_snapshot(
         )
 
 
-def _sum_up(summary: Summary, rejects: Path | None, format: Format) -> None:
+def _sum_up(summary: Summary, rejects: Path | None, digests: DigestsChecked | None, format: Format) -> None:
     told = outline(summary)
+    if digests is not None:
+        told["digests"] = {
+            "verified": digests.verified,
+            "failed": digests.failed,
+            "withoutKey": digests.without_key,
+            "missingLogFiles": digests.missing_logs,
+        }
     if not answer(format, told):
-        show(*_table(summary))
+        show(*_table(summary, digests))
+    if digests is not None and digests.failed:
+        for failure in digests.failures[:FAILURES_TOLD_MAX]:
+            say(failure)
+        say(f"{digests.failed} digests or log files that they name are not as they were signed")
     rejected = told["rejected"]
     if rejected:
         listed = f"; {rejects} lists them" if rejects is not None else "; --rejects FILE lists them"
@@ -126,7 +163,7 @@ def _sum_up(summary: Summary, rejects: Path | None, format: Format) -> None:
     if summary.interrupted:
         say("interrupted; import the same again to go on")
         end(Exit.INTERRUPTED)
-    if rejected:
+    if rejected or (digests is not None and digests.failed):
         end(Exit.NOT_ALL)
 
 
@@ -148,7 +185,7 @@ def outline(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _table(summary: Summary) -> Iterator[Any]:
+def _table(summary: Summary, digests: DigestsChecked | None = None) -> Iterator[Any]:
     rate = summary.records / summary.seconds if summary.seconds else 0.0
     told = {
         "files": f"{summary.files:,}",
@@ -159,6 +196,12 @@ def _table(summary: Summary) -> Iterator[Any]:
     }
     if summary.skipped:
         told["no logs"] = f"{summary.skipped.total():,}{_by(summary.skipped, ': ')}"
+    if digests is not None:
+        missing = f"; {digests.missing_logs:,} log files that they name are not here"
+        told["digests"] = (
+            f"{digests.verified:,} verified, {digests.failed:,} failed, {digests.without_key:,} without key"
+            f"{missing if digests.missing_logs else ''}"
+        )
     yield pairs(told)
 
 

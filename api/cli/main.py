@@ -14,6 +14,7 @@ from api.cli import (
     accounts,
     authorities,
     copying,
+    delivering,
     evaluating,
     events,
     exporting,
@@ -22,6 +23,7 @@ from api.cli import (
     machines,
     permissions,
     permissions_over_time,
+    proofs,
     replays,
     running,
     signing_in,
@@ -52,8 +54,10 @@ for room in (
     replays,
     evaluating,
     verifying,
+    proofs,
     exporting,
     copying,
+    delivering,
     machines,
     running,
     vaults,
@@ -109,7 +113,10 @@ def _failed(error: Exception) -> Failed | None:
 def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
+    from ledger.checkpoint import NoCheckpointKey
     from ledger.log import LedgerUnavailable
+    from ledger.log.checkpoints import HistoryContradicted
+    from ledger.log.tiles import TreeDamaged
     from ledger.vault.keys import NoVaultKey
     from projections.vocabulary import BadFilter, UnknownName
 
@@ -118,7 +125,9 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error))
         case UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
-        case LedgerUnavailable() | NoVaultKey():
+        case TreeDamaged() | HistoryContradicted():
+            return Failed(str(error), Exit.NOT_ALL)
+        case LedgerUnavailable() | NoVaultKey() | NoCheckpointKey():
             return Failed(str(error), Exit.UNAVAILABLE)
         case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError"):
             return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)

@@ -12,6 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from ledger.log import Log
+    from ledger.log.checkpoints import Checkpoints
+    from ledger.notes import Signer
     from ledger.vault.keys import Keyring
     from projections.investigation import Investigation
 
@@ -52,8 +54,40 @@ def keyring_of_ledger(url: str) -> Keyring:
 
 
 def key_file_of(url: str) -> Path:
-    """Where `init` puts a key that it makes: beside an SQLite file, else in the working directory."""
+    """Where `init` puts a key that it makes."""
+    return _beside_ledger(url, "key")
+
+
+def checkpoints_of_ledger(url: str, log: Log) -> Checkpoints:
+    """The signed heads of the ledger's logs, with its key where there is one. Raises NoCheckpointKey where it is unusable."""
+    from ledger.log.checkpoints import Checkpoints
+
+    return Checkpoints(log, checkpoint_key_of_ledger(url))
+
+
+def checkpoint_key_of_ledger(url: str) -> Signer | None:
+    """The key that signs checkpoints; None where there is none. Raises NoCheckpointKey where it can't be used."""
+    from ledger.checkpoint import ledger_key_of
+
+    file = checkpoint_key_file_of(url)
+    return ledger_key_of(file) if file.exists() or _names_checkpoint_key() else None
+
+
+def checkpoint_key_file_of(url: str) -> Path:
+    """The file that the environment names, or else the one beside the ledger."""
+    named = _names_checkpoint_key()
+    return Path(named) if named else _beside_ledger(url, "checkpoint.key")
+
+
+def _names_checkpoint_key() -> str | None:
+    from ledger.checkpoint import KEY_FILE_VARIABLE
+
+    return os.environ.get(KEY_FILE_VARIABLE)
+
+
+def _beside_ledger(url: str, ending: str) -> Path:
+    """Beside an SQLite file, else in the working directory."""
     if "://" in url and not url.startswith("sqlite"):
-        return Path("iam-ledger.key")
+        return Path(f"iam-ledger.{ending}")
     name = url.removeprefix("sqlite:///")
-    return Path(f"{name}.key")
+    return Path(f"{name}.{ending}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import investigation, keyring_of_ledger, opened_log
+from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
+from api.defaults import DELIVERED_VARIABLE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -42,8 +44,19 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="The port; 0 for a free one.", min=0, max=65_535, metavar="PORT")
     ] = None,
+    delivered: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=DELIVERED_VARIABLE,
+            help="The folder that `export` delivers to: S3's reads are answered from it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
 ) -> None:
-    """Answer the same questions over HTTP, under /v1, to whoever bears the token."""
+    """Answer the same questions over HTTP, under /v1, to whoever bears the token.
+
+    A ledger with accounts of its own answers to whom their policies permit it, and answers the aws CLI, SDKs and services.
+    """
     settings = _settings()
     if host is None and not is_loopback(settings.host):
         raise Failed(f"IAM_LEDGER_HOST is {settings.host}, which others can reach; say --host if you mean it")
@@ -52,24 +65,28 @@ def serve(
     with opened_log(context.obj) as log, listening(address, settings.port if port is None else port) as ear:
         import uvicorn
 
-        from api.app import make_app, with_door
+        from api.app import make_app, make_guarded_app
+        from api.publishing import Publishing
+        from ledger.log.checkpoints import Checkpoints
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
-        authority = _authority(context.obj, ledger)
-        _announce(context.obj, ear, address, None if given is not None else token)
-        app: ASGIApp = make_app(ledger, token=token)
-        if authority is not None:
-            from api.aws.door import Door
-            from api.sign_in import with_sign_in
-            from ledger.authority.sign_in import SignIn
-            from ledger.log import Log
-
-            app = with_sign_in(app, SignIn(Log(log.engine), authority))
-            app = with_door(app, Door(authority, ledger))
+        checkpoint_key = checkpoint_key_of_ledger(context.obj)
+        checkpoints = Checkpoints(log, checkpoint_key)
+        authority = _authority(context.obj, ledger, delivered)
+        _announce(context.obj, ear, address)
+        app: ASGIApp
+        if authority is None:
+            print(
+                "token: the one in IAM_LEDGER_TOKEN" if given is not None else f"token: {token}", flush=True
+            )
+            app = make_app(ledger, token=token, checkpoints=checkpoints)
+        else:
+            app = make_guarded_app(ledger, authority, checkpoints=checkpoints)
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
-            uvicorn.Server(config).run(sockets=[ear])
+            with Publishing(checkpoints) if checkpoint_key is not None else nullcontext():
+                uvicorn.Server(config).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
         finally:
@@ -77,7 +94,7 @@ def serve(
                 authority.close()
 
 
-def _authority(url: str, ledger: Investigation) -> Authority | None:
+def _authority(url: str, ledger: Investigation, delivered: Path | None) -> Authority | None:
     """The authority over the ledger's accounts; None for a ledger that has none of its own, and so no vault."""
     import sqlalchemy as sa
 
@@ -87,9 +104,13 @@ def _authority(url: str, ledger: Investigation) -> Authority | None:
         if connection.execute(sa.select(vault_keys.c.id).limit(1)).first() is None:
             return None
     from api.aws.answers.reading import authority_over
+    from api.aws.s3 import s3_decisions
     from ledger.vault.store import Vault
+    from projections.export.bucket import FolderBucket
 
-    return authority_over(ledger, Vault(ledger.log.engine, keyring_of_ledger(url)))
+    folder = None if delivered is None else FolderBucket(delivered)
+    vault = Vault(ledger.log.engine, keyring_of_ledger(url))
+    return authority_over(ledger, vault, s3_decisions(ledger.log, folder))
 
 
 def demo(
@@ -139,12 +160,11 @@ def listening(host: str, port: int) -> socket.socket:
     return ear
 
 
-def _announce(db: str, ear: socket.socket, host: str, token: str | None) -> None:
+def _announce(db: str, ear: socket.socket, host: str) -> None:
     import sqlalchemy as sa
 
     shown = sa.make_url(db).render_as_string(hide_password=True) if "://" in db else db
     port = ear.getsockname()[1]
     if not is_loopback(host):
-        say(f"others can reach {host}, and the token crosses the network as it is; put TLS before it")
-    print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1")
-    print("token: the one in IAM_LEDGER_TOKEN" if token is None else f"token: {token}", flush=True)
+        say(f"others can reach {host}, and tokens cross the network as they are; put TLS before it")
+    print(f"{shown} answers on http://{f'[{host}]' if ':' in host else host}:{port}/v1", flush=True)

@@ -25,6 +25,7 @@ from ledger.account.entities import (
     Ref,
     Role,
     SAMLProvider,
+    ServerCertificate,
     Settings,
     User,
     VirtualMFADevice,
@@ -43,6 +44,7 @@ PLACES: Mapping[Kind, str] = {
     Kind.MFA_DEVICE: "mfa_devices",
     Kind.SAML_PROVIDER: "saml_providers",
     Kind.OIDC_PROVIDER: "oidc_providers",
+    Kind.SERVER_CERTIFICATE: "server_certificates",
     Kind.WORKLOAD: "workloads",
     Kind.DELETED: "deleted",
 }
@@ -75,6 +77,7 @@ class Account:
     mfa_devices: Map[str, VirtualMFADevice] = EMPTY
     saml_providers: Map[str, SAMLProvider] = EMPTY
     oidc_providers: Map[str, OIDCProvider] = EMPTY
+    server_certificates: Map[str, ServerCertificate] = EMPTY
     workloads: Map[str, Workload] = EMPTY
     deleted: Map[str, Deleted] = EMPTY
     names: Map[Ref, str] = field(default=EMPTY, repr=False)  # (kind, name in lower case or ARN) to id
@@ -115,6 +118,9 @@ class Account:
 
     def instance_profile_named(self, name: str) -> InstanceProfile | None:
         return self.instance_profiles.get(self.names.get((Kind.INSTANCE_PROFILE, name.casefold()), ""))
+
+    def server_certificate_named(self, name: str) -> ServerCertificate | None:
+        return self.server_certificates.get(self.names.get((Kind.SERVER_CERTIFICATE, name.casefold()), ""))
 
     def policy(self, arn: str) -> ManagedPolicy | None:
         """The customer's policy of this ARN; of AWS's own only those that a snapshot brought."""
@@ -297,6 +303,7 @@ class Account:
             "mfaDevices": self._shown(self.mfa_devices),
             "samlProviders": self._shown(self.saml_providers),
             "openIDConnectProviders": self._shown(self.oidc_providers),
+            "serverCertificates": self._shown(self.server_certificates),
             "workloads": self._shown(self.workloads),
             "settings": self.document(self.settings),
         }
@@ -315,11 +322,11 @@ def _arn(entity: Any) -> tuple[str, str]:
 
 
 def _name(entity: Entity | None) -> str | None:
-    """What an entity is looked up by: users, groups, roles and instance profiles ignoring case."""
+    """What an entity is looked up by: policies by their ARN, all others by their name, ignoring case."""
     match entity:
         case ManagedPolicy():
             return entity.arn
-        case User() | Group() | Role() | InstanceProfile():
+        case User() | Group() | Role() | InstanceProfile() | ServerCertificate():
             return entity.name.casefold()
     return None
 

@@ -41,6 +41,7 @@ from ledger.account.entities import (
     Propagation,
     Role,
     SAMLProvider,
+    ServerCertificate,
     Settings,
     Tag,
     TaskRole,
@@ -143,6 +144,14 @@ def to_document(entity: Entity) -> Json:
                 IdentityPropagation=_propagation(entity.propagation),
                 Tags=_tags(entity.tags),
                 Assumed=_reasons(entity.assumed),
+            )
+        case ServerCertificate():
+            return _told(
+                **_named(entity, "ServerCertificate"),
+                CertificateBody=entity.body,
+                CertificateChain=entity.chain,
+                Expiration=_date(entity.expiration),
+                Tags=_tags(entity.tags),
             )
         case Workload():
             return _told(
@@ -254,6 +263,14 @@ def from_document(kind: Kind, document: Read) -> Entity:
                 propagation=_read_propagation(document.get("IdentityPropagation")),
                 tags=_read_tags(document),
                 assumed=_read_reasons(document),
+            )
+        case Kind.SERVER_CERTIFICATE:
+            return ServerCertificate(
+                **_read_named(document, "ServerCertificate"),
+                body=document.get("CertificateBody"),
+                chain=document.get("CertificateChain"),
+                expiration=read_date(document.get("Expiration")),
+                tags=_read_tags(document),
             )
         case Kind.WORKLOAD:
             return Workload(

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     MFA_DEVICE = "mfa-device"
     SAML_PROVIDER = "saml-provider"
     OIDC_PROVIDER = "oidc-provider"
+    SERVER_CERTIFICATE = "server-certificate"
     WORKLOAD = "workload"
     SETTINGS = "settings"
     DELETED = "deleted"
@@ -345,6 +346,17 @@ class OIDCProvider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCertificate(Named):
+    """What proves a web site to its visitors; `create_date` is when it was uploaded. Its private key is kept nowhere."""
+
+    kind: ClassVar[Kind] = Kind.SERVER_CERTIFICATE
+    body: str | None = None  # PEM; None: no record told it
+    chain: str | None = None  # PEM; None: there is none, or no record told it
+    expiration: int | None = None
+    tags: Map[str, Tag] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A machine that acts as a role, and so needs no key: an EC2 instance or a task of ECS."""
 
@@ -397,6 +409,7 @@ Entity = (
     | VirtualMFADevice
     | SAMLProvider
     | OIDCProvider
+    | ServerCertificate
     | Workload
     | Settings
     | Deleted
@@ -420,6 +433,7 @@ Tagged = TypeVar(
     MFADevice,
     SAMLProvider,
     OIDCProvider,
+    ServerCertificate,
 )
 
 
@@ -471,7 +485,7 @@ def tag_index(tagged: object, key: str) -> str:
     return key.casefold() if isinstance(tagged, User | Role) else key
 
 
-Entitled = TypeVar("Entitled", User, Group, Role, ManagedPolicy, InstanceProfile)
+Entitled = TypeVar("Entitled", User, Group, Role, ManagedPolicy, InstanceProfile, ServerCertificate)
 K = TypeVar("K")
 V = TypeVar("V")
 

@@ -1,8 +1,8 @@
 """One account as it was when its log had so many entries: the fold that follows the log, entry by entry.
 
 The account at a position is the fold of all entries before it, in the order of their times. As a rule each entry
-is later than those before, and the fold goes on from the second before the last. One that is late takes it back to
-an account that was kept from before its time.
+is not earlier than those before, and the fold goes on (`latest_second`). One that is late takes it back to an account
+that was kept from before its time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 
 from ledger.account.account import Account
 from ledger.account.change import Change, Sighting
-from ledger.account.fold import fold
+from ledger.account.latest_second import LatestSecond, folded
 from ledger.account.sightings import SightingKey, sighting_key
 from ledger.entry import Entry
 from ledger.iam import FOLDED_ACTIONS
@@ -31,7 +31,7 @@ class Replay:
         self._seen: dict[SightingKey, Sighting] = {}
         # Accounts at the end of a second, with that second and how many events were folded into them.
         self._kept: list[tuple[int, int, Account]] = [(BEFORE_ALL, 0, Account.empty(account_id))]
-        self._current: Account | None = None
+        self._latest: LatestSecond | None = LatestSecond(Account.empty(account_id))
 
     def take(self, entry: Entry) -> None:
         """The next entry of the log."""
@@ -56,28 +56,40 @@ class Replay:
     @property
     def account(self) -> Account:
         """The account after all that was taken."""
-        if self._current is None:
-            self._current = self._folded()
-        return self._current
+        if self._latest is None:
+            self._latest = self._restored()
+        return self._latest.account
 
-    def _folded(self) -> Account:
+    def _restored(self) -> LatestSecond:
         _, start, account = self._kept[-1]
-        if not self._times:
-            return account
-        end = bisect_left(self._times, self._times[-1])  # the last second may not be over
+        end = (
+            bisect_left(self._times, self._times[-1]) if self._times else 0
+        )  # the last second may not be over
         if end > start:
-            account = _after(account, self._events[start:end])
-            if len(self._kept) > 1 and end - self._kept[-2][1] < KEPT_EVERY:
-                self._kept.pop()
-            self._kept.append((self._times[end - 1], end, account))
-            start = end
-        return _after(account, self._events[start:])
+            account = folded(account, self._events[start:end])
+            self._keep(end, account)
+        latest = LatestSecond(account)
+        for event in self._events[end:]:
+            latest.take(event)
+        return latest
+
+    def _keep(self, end: int, account: Account) -> None:
+        """The account after so many events, with which a second ended."""
+        if len(self._kept) > 1 and end - self._kept[-2][1] < KEPT_EVERY:
+            self._kept.pop()
+        self._kept.append((self._times[end - 1], end, account))
 
     def _add(self, event: Change | Sighting) -> None:
         place = bisect_right(self._times, event.time)
         self._times.insert(place, event.time)
         self._events.insert(place, event)
-        self._go_back(event.time)
+        latest = self._latest
+        if latest is None or event.time < latest.second:
+            self._go_back(event.time)
+            return
+        if event.time > latest.second and place:
+            self._keep(place, latest.account)
+        latest.take(event)
 
     def _remove(self, sighting: Sighting) -> None:
         place = self._events.index(sighting, bisect_left(self._times, sighting.time))
@@ -86,12 +98,6 @@ class Replay:
 
     def _go_back(self, time: int) -> None:
         """Forget accounts into which something of this second, or after it, was folded."""
-        self._current = None
+        self._latest = None
         while self._kept[-1][0] >= time:
             self._kept.pop()
-
-
-def _after(account: Account, events: list[Change | Sighting]) -> Account:
-    for step in fold(account, events):
-        account = step.account
-    return account

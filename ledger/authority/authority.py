@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger.account.account import Account
+from ledger.authority.asking import ServiceCalls
 from ledger.authority.context import live_context
 from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer, unknown_key
 from ledger.authority.denials import denial
 from ledger.authority.facts import FACTS
+from ledger.authority.hiding import kept
 from ledger.authority.recording import Surroundings, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
 from ledger.authorization import Authorization, authorize
@@ -29,6 +31,7 @@ from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
 from ledger.record import READ_ONLY_VERBS, read_record
+from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
 from ledger.vault.store import Vault
 from ledger.vault.tokens import NotAToken, SessionToken, open_token, seal_token
@@ -57,12 +60,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the caller gets: the output, or the refusal; and which event tells of it."""
+    """What the caller gets: the output, or the refusal; and which event tells of it. `worded_by`: see `Answer`."""
 
     output: Mapping[str, Any]
     refusal: Refusal | None
     event_id: str
     decided: Authorization | None = field(default=None, repr=False)
+    worded_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +93,36 @@ class Authority:
         self.vault = vault
         self.turns = Turns(log, vault, clock=clock)
         self._decisions = decisions
+        self._clock = clock
         self._sessions = Sessions()
         self._entitlements = Entitlements()
+        self.services = ServiceCalls(self.turns, self._sessions, self._entitlements)
 
     def close(self) -> None:
+        self.services.close()
         self.turns.close()
 
     def presented(self, access_key_id: str, session_token: str | None) -> Presented:
         """What is known of a credential by its id or token; raises Unauthenticated. Whether it works is told later."""
         if session_token is not None:
-            try:
-                token = open_token(self.vault.keyring, session_token)
-            except NotAToken as error:
-                raise unknown_key() from error
-            if token.access_key_id != access_key_id:
+            borne = self.borne(session_token)
+            if borne.access_key_id != access_key_id:
                 raise unknown_key()
-            return Presented(
-                token.account_id, token.access_key_id, token.secret, token.position, token.expiration
-            )
+            return borne
         found = self.vault.access_key(access_key_id)
         if found is None:
             raise unknown_key()
         return Presented(found[0], access_key_id, found[1])
+
+    def borne(self, session_token: str) -> Presented:
+        """The credential that is sealed in a session token, which proves it; raises Unauthenticated."""
+        try:
+            token = open_token(self.vault.keyring, session_token)
+        except NotAToken as error:
+            raise unknown_key() from error
+        return Presented(
+            token.account_id, token.access_key_id, token.secret, token.position, token.expiration
+        )
 
     # ---- calls
 
@@ -122,6 +134,8 @@ class Authority:
     def call(self, request: Request) -> Reply:
         """Make the call and wait. Raises Unauthenticated, or Unavailable where nothing could be written."""
         decision = self._decisions.get(request.action)
+        if request.presented is None and request.by is ANYBODY and not self.turns.knows(request.account_id):
+            return self._nowhere(request, decision)
         if decision is not None and decision.outside:
             return self._outside(request, decision)
         if decision is not None and decision.facts and request.invalid is None:
@@ -161,22 +175,52 @@ class Authority:
         return self._written(request, now, judged, answer, refusal, event_id)
 
     def _outside(self, request: Request, decision: Decision) -> Reply:
-        """Judge first; decide where nobody is kept waiting; then write down what came of it."""
+        """Judge first; decide where nobody is kept waiting; judge again, and write down what came of it.
+
+        What stands in the entry is the second judgement, on the account that the entry follows: the first one may be
+        of a second before, or of somebody who has lost the permission since.
+        """
 
         def judge(now: Now) -> Written:
-            judged = self._judge(request, now, {}, now.event_id())
-            return Written(None, (judged, now.account, now.time))
+            event_id = now.event_id()
+            judged = self._judge(request, now, {}, event_id)
+            if judged.refusal is not None:
+                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+            return Written(None, (judged.call, now.account, now.time))
 
-        judged, account, at = self.turns.call(request.account_id, judge)
-        answer, refusal = Answer(), judged.refusal
-        if refusal is None:
-            answer, refusal = self._decide(request.action, judged.call, account, at)
-        return self._told(
-            self.turns.call(
-                request.account_id,
-                lambda now: self._written(request, now, judged, answer, refusal, now.event_id()),
+        told = self.turns.call(request.account_id, judge)
+        if isinstance(told, Reply):
+            return told
+        call, account, at = told
+        answer, refusal = self._decide(request.action, call, account, at)
+
+        def write(now: Now) -> Written:
+            event_id = now.event_id()
+            judged = self._judge(request, now, {}, event_id)
+            if judged.refusal is not None:
+                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+            return self._written(request, now, judged, answer, refusal, event_id)
+
+        return self._told(self.turns.call(request.account_id, write))
+
+    def _nowhere(self, request: Request, decision: Decision | None) -> Reply:
+        """A stranger's call of an account that does not exist: answered as by an account in which nothing is, and not
+        written down, for strangers make no accounts.
+        """
+        refusal = request.invalid
+        if refusal is None and decision is not None:
+            account, call = (
+                Account.empty(request.account_id),
+                Call(request.action, request.parameters, ANYBODY),
             )
-        )
+            facts = {
+                name: FACTS[name](self.vault, account, call, int(self._clock())) for name in decision.facts
+            }
+            try:
+                decision.on(account, replace(call, facts=facts))
+            except Refusal as about_nothing:
+                refusal = about_nothing
+        return Reply({}, refusal or AccessDenied(f"Not authorized to perform {request.action}"), "")
 
     def _facts(self, request: Request, decision: Decision) -> Mapping[str, Any]:
         """What the decision needs to know from elsewhere. Not for those who may not make the call."""
@@ -221,7 +265,8 @@ class Authority:
         asked = read_record(self._record(request, account, by, now.time, event_id))
         said = {} if vouched is None else vouched.values
         decided = None
-        for action, resource in questions:
+        for action, named in questions:
+            resource = without_secrets(named)  # the entry keeps what was asked about
             context = live_context(asked, action, resource, account, by.caller, request.surroundings)
             found = self._authorize(action, resource, {**context, **said}, now, by)
             if decided is None or not found.allowed:
@@ -243,10 +288,11 @@ class Authority:
         """What IAM is asked: may the caller do this, and what belongs to it? Raises the Refusal of a call about nothing."""
         if decision is None:
             return [(call.action, EVERYTHING)]
+        permission = decision.permission or call.action
         if request.invalid is not None:
-            return [(call.action, _on(decision, account, call))]
+            return [(permission, _on(decision, account, call))]
         more = () if decision.also is None else decision.also(account, call)
-        return [(call.action, decision.on(account, call)), *more]
+        return [(permission, decision.on(account, call)), *more]
 
     def _authorize(
         self, action: str, resource: str, context: Mapping[str, tuple[str, ...]], now: Now, by: Bearer
@@ -287,6 +333,7 @@ class Authority:
         output: Mapping[str, Any] = answer.output if refusal is None else {}
         document = self._record(request, now.account, judged.by, now.time, event_id)
         if refusal is not None:
+            refusal.message = without_secrets(refusal.message)
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
         elif not document["readOnly"] or request.action in SESSION_ACTIONS:
             document["responseElements"] = recorded(output, comma=request.action.startswith("sts:")) or None
@@ -294,11 +341,12 @@ class Authority:
             document["requestParameters"] = {**(document["requestParameters"] or {}), **answer.request_told}
         if answer.extra:
             document |= answer.extra
-        record = read_record(document)
+        record = read_record(kept(document, request.action))
         draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
         if refusal is None and "Credentials" in output:
             output = self._with_token(output, now.account.id, now.position)
-        return Written(draft, Reply(output, refusal, event_id, judged.decided), answer.secrets)
+        reply = Reply(output, refusal, event_id, judged.decided, answer.worded_by)
+        return Written(draft, reply, answer.secrets)
 
     def _with_token(self, output: Mapping[str, Any], account_id: str, position: int) -> Mapping[str, Any]:
         """A session token names the entry that opened the session; all else is told by that entry."""

@@ -82,6 +82,9 @@ def tags_of(account: Account, arn: str) -> Map[str, Tag]:
         case "instance-profile":
             profile = account.instance_profile_named(name)
             return EMPTY if profile is None else profile.tags
+        case "server-certificate":
+            certificate = account.server_certificate_named(name)
+            return EMPTY if certificate is None else certificate.tags
     shelves: tuple[Mapping[str, object], ...] = (
         account.mfa_devices,
         account.saml_providers,

@@ -12,7 +12,7 @@ _KINDS: Final = {
     Layer.BOUNDARY: "a permissions boundary",
     Layer.SESSION: "a session policy",
     Layer.RESOURCE: "a resource-based policy",
-    Layer.TRUST: "a resource-based policy",
+    Layer.TRUST: "a role trust policy",
     Layer.SERVICE_CONTROL: "a service control policy",
     Layer.RESOURCE_CONTROL: "a resource control policy",
 }

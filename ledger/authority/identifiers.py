@@ -11,17 +11,23 @@ from typing import Final
 
 _SEQUENCE_BITS: Final = 12
 _TAIL_BITS: Final = 62
+_TAIL_BYTES: Final = 8
+_TAILS_AT_ONCE: Final = 512  # each call of the system costs the thread its turn at the interpreter
 
 
 class EventIds:
     def __init__(self) -> None:
         self._latest = 0  # milliseconds and, below them, the place within one
+        self._random = b""
 
     def next(self, now: float) -> str:
         """An id greater than all before, `now` in seconds since 1970."""
         self._latest = max(self._latest + 1, int(now * 1000) << _SEQUENCE_BITS)
         milliseconds, sequence = self._latest >> _SEQUENCE_BITS, self._latest & 0xFFF
-        tail = int.from_bytes(os.urandom(8), "big") >> 2
+        if not self._random:
+            self._random = os.urandom(_TAIL_BYTES * _TAILS_AT_ONCE)
+        tail = int.from_bytes(self._random[:_TAIL_BYTES], "big") >> 2
+        self._random = self._random[_TAIL_BYTES:]
         number = milliseconds << 80 | 0x7 << 76 | sequence << 64 | 0b10 << _TAIL_BITS | tail
         return str(uuid.UUID(int=number))
 

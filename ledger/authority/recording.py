@@ -31,6 +31,7 @@ NEVER_RECORDED: Final = frozenset(
         *("Password", "OldPassword", "NewPassword", "PrivateKey", "AddPrivateKey", "SecretAccessKey"),
         *("Base32StringSeed", "QRCodePNG", "ServicePassword", "ServiceCredentialSecret", "TradeInToken"),
         *("AuthenticationCode1", "AuthenticationCode2", "TokenCode", "SAMLAssertion", "WebIdentityToken"),
+        "TrustedIdentityPropagationContext",
     )
 )
 HIDDEN_MEMBERS: Final = frozenset({"sessiontoken"})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ledger.account.account import Account
 from ledger.account.change import Change, Sighting
-from ledger.account.fold import fold
-from ledger.account.sightings import SightingKey, sighted, sighting_key
+from ledger.account.latest_second import LatestSecond, folded
+from ledger.account.sightings import SightingKey, sighting_key
 from ledger.entry import Entry
-from ledger.iam import FOLDED_ACTIONS, evolve
+from ledger.iam import FOLDED_ACTIONS
 from ledger.log.moving import moving
 from ledger.log.store import Turn
 from ledger.record import Record
@@ -26,16 +26,12 @@ class Standing:
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
         self.position = 0
-        self.account = Account.empty(account_id)
-        self._seen: dict[SightingKey, int] = {}  # the earliest second at which each is seen
-        self._begin()
+        self._seen: dict[SightingKey, int] = {}  # when, for the first time
+        self._latest = LatestSecond(Account.empty(account_id))
 
-    def _begin(self) -> None:
-        self._second = -1
-        self._before = self.account  # at the end of the second before
-        self._changes: list[Change] = []
-        self._sightings: list[Sighting] = []
-        self._orderly = True  # whether the events of the second count in the order in which they came
+    @property
+    def account(self) -> Account:
+        return self._latest.account
 
     def catch_up(self, turn: Turn) -> list[Entry]:
         """Take in what others have written; answers the entries that were read, if there were few."""
@@ -67,40 +63,16 @@ class Standing:
             sighting = Sighting(position, record.time, identity)
         if change is None and sighting is None:
             return True
-        if record.time < self._second:
+        if record.time < self._latest.second:
             return False
-        self._add(record.time, change, sighting)
+        for event in (change, sighting):
+            if event is not None:
+                self._latest.take(event)
         return True
-
-    def _add(self, time: int, change: Change | None, sighting: Sighting | None) -> None:
-        if time > self._second:
-            self._second, self._before = time, self.account
-            self._changes, self._sightings = [], []
-            self._orderly = True
-        if change is not None:
-            self._changes.append(change)
-            self._orderly = self._orderly and change.native
-        if sighting is not None:
-            self._sightings.append(sighting)
-        after = self.account
-        if change is not None:
-            after = evolve(after.settled(), change)
-        # Native changes of a second are in the order of their positions; sightings come last in it, and mostly tell
-        # nothing new. Where that is not so, the second is folded anew.
-        news = any(sighted(after.settled(), it).touched for it in self._sightings)
-        self._orderly = self._orderly and not news
-        if self._orderly:
-            self.account = after
-            return
-        self.account = self._before
-        for step in fold(self._before, [*self._changes, *self._sightings]):
-            self.account = step.account
 
     def read_anew(self, turn: Turn) -> None:
         """The account from the beginning, whatever the order in which its entries came."""
-        self.account = Account.empty(self.account_id)
         self._seen = {}
-        self._begin()
         positions = moving(turn.connection, turn.account, self.account_id, FOLDED_ACTIONS)
         events: list[Change | Sighting] = []
         for start in range(0, len(positions), PAGE):
@@ -109,19 +81,12 @@ class Standing:
                 if record.action in FOLDED_ACTIONS and record.succeeded:
                     events.append(Change(entry.position, record, entry.origin.native))
                 key = sighting_key(record.identity, self.account_id)
-                if key is not None and key not in self._seen:
+                if key is not None and entry.time < self._seen.get(key, entry.time + 1):
                     self._seen[key] = entry.time
                     events.append(Sighting(entry.position, entry.time, record.identity))
         self.position = turn.size
-        if not events:
-            return
-        last = events[-1].time
-        for step in fold(self.account, [event for event in events if event.time < last]):
-            self.account = step.account
-        self._second, self._before = last, self.account
-        latest = [event for event in events if event.time == last]
-        self._changes = [event for event in latest if isinstance(event, Change)]
-        self._sightings = [event for event in latest if isinstance(event, Sighting)]
-        self._orderly = False
-        for step in fold(self._before, latest):
-            self.account = step.account
+        last = events[-1].time if events else 0
+        early = [event for event in events if event.time < last]
+        self._latest = LatestSecond(folded(Account.empty(self.account_id), early))
+        for event in events[len(early) :]:
+            self._latest.take(event)

@@ -99,6 +99,10 @@ class Turns:
         self._thread = threading.Thread(target=self._run, name="iam-ledger turns", daemon=True)
         self._thread.start()
 
+    def knows(self, account_id: str) -> bool:
+        """Whether there is such an account. Whoever takes a turn of another makes it."""
+        return self._log.size(account_id) > 0
+
     def submit(self, account_id: str, decide: Decide, done: Done) -> None:
         if self._closed:
             raise Closed("the authority is closing")

@@ -1,4 +1,7 @@
-"""The account's own settings: alias and the switches of the whole account."""
+"""The account's own settings: alias and the switches of the whole account.
+
+The ledger keeps no organization, so an account is asked about its features alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,13 @@ from ledger.account.entities import Alias, Preference, without
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, anything, decides
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import paged
-from ledger.iam.refusals import EntityAlreadyExists, NoSuchEntity, ValidationError
+from ledger.iam.refusals import (
+    EntityAlreadyExists,
+    FeatureDisabled,
+    NoSuchEntity,
+    OrganizationNotFound,
+    ValidationError,
+)
 from ledger.iam.subjects import absent
 
 ROOT_CREDENTIALS_MANAGEMENT = "OrganizationsRootCredentialsManagement"
@@ -64,6 +73,12 @@ def delete_account_alias(account: Account, change: Change) -> Account:
     return account.put(replace(account.settings, alias=None))
 
 
+@decides("iam:SetSecurityTokenServicePreferences", on=anything)
+def decide_set_security_token_service_preferences(account: Account, call: Call, moment: Moment) -> Answer:
+    """Tokens of this ledger are valid in every region, whichever version is set."""
+    return NOTHING
+
+
 @evolves("iam:SetSecurityTokenServicePreferences", rank=Rank.CHANGE)
 def set_security_token_service_preferences(account: Account, change: Change) -> Account:
     version = change.request.needed(GLOBAL_ENDPOINT_TOKEN_VERSION)
@@ -73,6 +88,21 @@ def set_security_token_service_preferences(account: Account, change: Change) -> 
 @evolves("iam:PutAccountProperties", rank=Rank.CHANGE)
 def put_account_properties(account: Account, change: Change) -> Account:
     return _prefer(account, change, change.request.pairs("Properties"))
+
+
+def _without_an_organization(account: Account, call: Call, moment: Moment) -> Answer:
+    raise OrganizationNotFound("No organization is associated with your account.")
+
+
+for _action in (
+    "iam:ListOrganizationsFeatures",
+    *(
+        f"iam:{verb}Organizations{feature}"
+        for verb in ("Enable", "Disable")
+        for feature in ("RootCredentialsManagement", "RootSessions")
+    ),
+):
+    decides(_action, on=anything)(_without_an_organization)
 
 
 @evolves("iam:EnableOrganizationsRootCredentialsManagement", rank=Rank.CHANGE)
@@ -98,6 +128,24 @@ def disable_root_sessions(account: Account, change: Change) -> Account:
 @evolves("iam:EnableOutboundWebIdentityFederation", rank=Rank.CHANGE)
 def enable_outbound_web_identity_federation(account: Account, change: Change) -> Account:
     return _prefer(account, change, {OUTBOUND_WEB_IDENTITY: ENABLED})
+
+
+@decides("iam:GetOutboundWebIdentityFederationInfo", on=anything)
+def get_outbound_web_identity_federation_info(account: Account, call: Call, moment: Moment) -> Answer:
+    """Only an account that was imported has it enabled: this ledger issues no such tokens, so it enables nothing."""
+    _check_outbound(account)
+    return Answer({"JwtVendingEnabled": True})
+
+
+@decides("iam:DisableOutboundWebIdentityFederation", on=anything)
+def decide_disable_outbound_web_identity_federation(account: Account, call: Call, moment: Moment) -> Answer:
+    _check_outbound(account)
+    return NOTHING
+
+
+def _check_outbound(account: Account) -> None:
+    if OUTBOUND_WEB_IDENTITY not in account.settings.preferences:
+        raise FeatureDisabled("Outbound web identity federation is disabled for your account.")
 
 
 @evolves("iam:DisableOutboundWebIdentityFederation", rank=Rank.REVOKE)

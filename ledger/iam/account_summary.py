@@ -27,7 +27,7 @@ def _counts(account: Account) -> dict[str, int]:
         "PolicyVersionsInUse": sum(len(policy.versions) for policy in own),
         "InstanceProfiles": len(account.instance_profiles),
         "Providers": len(account.saml_providers) + len(account.oidc_providers),
-        "ServerCertificates": 0,  # not kept here
+        "ServerCertificates": len(account.server_certificates),
         "MFADevices": in_use + len(account.mfa_devices),
         "MFADevicesInUse": in_use,
     }

@@ -15,7 +15,7 @@ from ledger.iam.deciding import NOTHING, Answer, Call, Moment
 from ledger.iam.limits import room_for_one_more
 from ledger.iam.paging import paged
 from ledger.iam.present import check_policy_arn, policy_exists
-from ledger.iam.refusals import InvalidInput, NoSuchEntity, PolicyNotAttachable
+from ledger.iam.refusals import NoSuchEntity, PolicyNotAttachable
 
 SERVICE_ROLE_PATH = ":iam::aws:policy/aws-service-role/"
 CUSTOMERS = {User: "User", Group: "Group", Role: "Customer Role"}
@@ -25,8 +25,6 @@ def policy_arn_of(call: Call) -> str:
     """The PolicyArn of the call. Raises ValidationError for what is no ARN, InvalidInput for one of something else."""
     arn = str(call["PolicyArn"])
     check_policy_arn(arn)
-    if ":policy/" not in arn:
-        raise InvalidInput(f"ARN {arn} is not valid.")
     return arn
 
 

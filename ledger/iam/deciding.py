@@ -121,13 +121,15 @@ class Answer:
 
     `secrets` is what the vault has to do, in the transaction that writes the entry. `extra` are members that the record
     of this call has besides, such as `resources` and `additionalEventData`; `request_told` are members of
-    requestParameters that CloudTrail writes and no parameter says, as they are to be written.
+    requestParameters that CloudTrail writes and no parameter says, as they are to be written. `worded_by` is the position
+    of the entry in whose request the policy document of the output stands word for word.
     """
 
     output: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[Keep | Forget, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     request_told: Mapping[str, Any] = field(default_factory=dict)
+    worded_by: int | None = None
 
 
 NOTHING: Final = Answer()
@@ -150,7 +152,8 @@ class Decision:
     itself is made there, for it takes time, and changes nothing.
 
     `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
-    word it comes is itself a Refusal.
+    word it comes is itself a Refusal. `permission` is the action that IAM is asked about, where that has another name
+    than the operation: HeadObject needs s3:GetObject.
     """
 
     action: str
@@ -160,6 +163,7 @@ class Decision:
     facts: tuple[str, ...] = ()
     permission_needed: bool = True
     outside: bool = False
+    permission: str | None = None
 
 
 DECISIONS: Final[dict[str, Decision]] = {}

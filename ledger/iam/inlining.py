@@ -34,7 +34,8 @@ def get(holder: User | Group | Role, call: Call) -> Answer:
             f"{holder.kind.value.title()}Name": holder.name,
             "PolicyName": policy.name,
             "PolicyDocument": encoded(policy.document),
-        }
+        },
+        worded_by=policy.made_by,
     )
 
 

@@ -17,7 +17,7 @@ from ledger.account.entities import Role
 from ledger.iam.deciding import Call, Moment, calling_user
 from ledger.iam.documents import checked
 from ledger.iam.limits import SESSION_POLICY_ARNS, SESSION_POLICY_SIZE, SESSION_TAGS
-from ledger.iam.present import check_policy_arn, policy_exists
+from ledger.iam.present import check_arn, policy_exists
 from ledger.iam.refusals import AccessDenied, InvalidParameterValue, PackedPolicyTooLarge, ValidationError
 from ledger.iam.sessions import ROLE_SESSION_SECONDS
 from ledger.policy.grammar import PolicyKind
@@ -146,7 +146,7 @@ def check_session_policies(account: Account, call: Call, at: int) -> None:
     if len(arns) > SESSION_POLICY_ARNS:
         raise ValidationError(_too_long(f"[{', '.join(arns)}]", "policyArns", SESSION_POLICY_ARNS))
     for arn in arns:
-        check_policy_arn(arn)
+        check_arn(arn)
         if not policy_exists(account, arn, at):
             raise InvalidParameterValue(f"Policy {arn} does not exist or is not attachable.")
 

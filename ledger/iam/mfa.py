@@ -42,7 +42,7 @@ from ledger.iam.refusals import (
 from ledger.iam.subjects import ROOT_NAME, absent, owner_name, the_owner
 from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import a_user, arn, new
-from ledger.iam.users import brief
+from ledger.iam.users import brief, shown_root
 
 SEED_BYTES = 40  # sixty-four characters of Base32, as AWS's seeds have them
 _PATH = re.compile(r"/|/[\u0021-\u007E]+/")
@@ -260,7 +260,7 @@ def _shown(owner: Owner, device: MFADevice) -> dict[str, Any]:
 
 
 def _shown_assigned(account: Account, owner: Owner, device: MFADevice) -> dict[str, Any]:
-    user = brief(owner) if isinstance(owner, User) else {"UserId": account.id, "Arn": arn(account, ROOT_NAME)}
+    user = brief(owner) if isinstance(owner, User) else shown_root(account)
     told = {"SerialNumber": device.serial_number, "User": user}
     return told if device.enable_date is None else told | {"EnableDate": device.enable_date}
 

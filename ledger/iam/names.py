@@ -1,20 +1,26 @@
 """New names and paths: the ARN changes with them, the unique id does not.
 
-Source: IAM user guide, "Rename an IAM user" and "Rename an IAM group".
+Source: IAM user guide, "Rename an IAM user", "Rename an IAM group" and "Rename a server certificate".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from ledger.account.account import Account
 from ledger.account.assumptions import Reason
-from ledger.account.entities import Group, Kind, User, known
+from ledger.account.entities import Group, Kind, ServerCertificate, User, known
 from ledger.iam.deciding import Also, Call, Question
 
-Renamed = TypeVar("Renamed", User, Group)
+Renamed = TypeVar("Renamed", User, Group, ServerCertificate)
+
+_NOUNS: Final = {
+    Kind.USER: "User",
+    Kind.GROUP: "Group",
+    Kind.SERVER_CERTIFICATE: "ServerCertificate",
+}
 
 
 def renamed(entity: Renamed, name: str | None, path: str | None) -> Renamed:
@@ -23,9 +29,9 @@ def renamed(entity: Renamed, name: str | None, path: str | None) -> Renamed:
     return known(now, Reason.UNTOLD_PATH) if path != entity.path else now
 
 
-def new_name_too(action: str, kind: Literal[Kind.USER, Kind.GROUP]) -> Also:
+def new_name_too(action: str, kind: Literal[Kind.USER, Kind.GROUP, Kind.SERVER_CERTIFICATE]) -> Also:
     """Who gives something another name or path must be allowed to change it there, too."""
-    noun = "User" if kind is Kind.USER else "Group"
+    noun = _NOUNS[kind]
 
     def questions(account: Account, call: Call) -> Iterable[Question]:
         name, new_name, new_path = (
@@ -33,7 +39,7 @@ def new_name_too(action: str, kind: Literal[Kind.USER, Kind.GROUP]) -> Also:
             call.get(f"New{noun}Name"),
             call.get("NewPath"),
         )
-        entity = account.user_named(name) if kind is Kind.USER else account.group_named(name)
+        entity = _named(account, kind, name)
         if entity is None or (new_name is None and new_path is None):
             return ()
         return [(action, _arn(entity, new_name or entity.name, new_path or entity.path))]
@@ -41,6 +47,15 @@ def new_name_too(action: str, kind: Literal[Kind.USER, Kind.GROUP]) -> Also:
     return questions
 
 
-def _arn(entity: User | Group, name: str, path: str) -> str:
+def _named(account: Account, kind: Kind, name: str) -> User | Group | ServerCertificate | None:
+    match kind:
+        case Kind.USER:
+            return account.user_named(name)
+        case Kind.GROUP:
+            return account.group_named(name)
+    return account.server_certificate_named(name)
+
+
+def _arn(entity: User | Group | ServerCertificate, name: str, path: str) -> str:
     head = entity.arn.partition(f":{entity.kind.value}/")[0]
     return f"{head}:{entity.kind.value}{path}{name}"

@@ -27,6 +27,7 @@ from ledger.iam.limits import (
     room_for_one_more,
 )
 from ledger.iam.operations import Rank, evolves
+from ledger.iam.present import check_arn_of
 from ledger.iam.refusals import (
     EntityAlreadyExists,
     InvalidInput,
@@ -55,6 +56,7 @@ def all_providers(account: Account, call: Call) -> str:
 
 def provider_there(account: Account, call: Call) -> OIDCProvider:
     wanted = call["OpenIDConnectProviderArn"]
+    check_arn_of("oidc-provider", wanted)
     found = account.oidc_providers.get(wanted)
     if found is None:
         raise NoSuchEntity(f"OpenIDConnect Provider not found for arn {wanted}")
@@ -212,6 +214,7 @@ def update_open_id_connect_provider(account: Account, change: Change) -> Account
 @decides("iam:DeleteOpenIDConnectProvider", on=a_provider)
 def decide_delete_open_id_connect_provider(account: Account, call: Call, moment: Moment) -> Answer:
     wanted = call["OpenIDConnectProviderArn"]
+    check_arn_of("oidc-provider", wanted)
     if wanted not in account.oidc_providers:
         raise NoSuchEntity(f"OpenId connect Provider {wanted} cannot be found.")
     return NOTHING

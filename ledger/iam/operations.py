@@ -64,9 +64,6 @@ def evolve(account: Account, change: Change) -> Account:
         return account.assume(Reason.UNREADABLE, f"{operation.action}: {what}")
 
 
-_SERVER_CERTIFICATE = (
-    "a server certificate proves a web site to its visitors; it lets nobody act in the account"
-)
 _DELEGATION = "a request for delegation grants nothing; the session it leads to is recorded by itself"
 
 OUT_OF_SCOPE: Final[dict[str, str]] = {
@@ -76,11 +73,6 @@ OUT_OF_SCOPE: Final[dict[str, str]] = {
     "iam:RejectDelegationRequest": _DELEGATION,
     "iam:SendDelegationToken": _DELEGATION,
     "iam:UpdateDelegationRequest": _DELEGATION,
-    "iam:DeleteServerCertificate": _SERVER_CERTIFICATE,
-    "iam:TagServerCertificate": _SERVER_CERTIFICATE,
-    "iam:UntagServerCertificate": _SERVER_CERTIFICATE,
-    "iam:UpdateServerCertificate": _SERVER_CERTIFICATE,
-    "iam:UploadServerCertificate": _SERVER_CERTIFICATE,
     "iam:ResetServiceSpecificCredential": "the credential stays; its secret changes, and no secret is kept here",
     "iam:ResyncMFADevice": "the device stays; its clock is set",
     "sts:DecodeAuthorizationMessage": "reads a message; opens no session",

@@ -118,7 +118,8 @@ def get_policy_version(account: Account, call: Call, moment: Moment) -> Answer:
     for version in there:
         if version.version_id == call["VersionId"]:
             told = brief(version, default)
-            return Answer({"PolicyVersion": told | {"Document": encoded(version.document)}})
+            document = {"Document": encoded(version.document)}
+            return Answer({"PolicyVersion": told | document}, worded_by=version.made_by)
     raise _no_such_version(call)
 
 

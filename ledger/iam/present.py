@@ -11,7 +11,7 @@ from ledger.iam.deciding import Call, calling_user
 from ledger.iam.refusals import InvalidInput, NoSuchEntity, UnmodifiableEntity, ValidationError
 from ledger.policy.request import SERVICE_LINKED_PATH
 
-_POLICY_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):[\w+=,.@/-]+", re.ASCII)
+_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):[\w+=,.@/:%-]+", re.ASCII)
 
 
 def user_named(account: Account, name: str) -> User:
@@ -65,10 +65,22 @@ def owner_named(account: Account, call: Call) -> Owner:
     return found
 
 
-def check_policy_arn(arn: str) -> None:
-    """Raises ValidationError where this is no ARN."""
-    if not _POLICY_ARN.fullmatch(arn):
+def check_arn(arn: str) -> None:
+    """Raises ValidationError where this is no ARN of IAM's."""
+    if not _ARN.fullmatch(arn):
         raise ValidationError(f"ARN {arn} is not valid.")
+
+
+def check_policy_arn(arn: str) -> None:
+    """Raises ValidationError where this is no ARN, InvalidInput where it is one of something else."""
+    check_arn(arn)
+    check_arn_of("policy", arn)
+
+
+def check_arn_of(noun: str, arn: str) -> None:
+    """Raises InvalidInput where this is no ARN of what the noun means, as in `saml-provider`."""
+    if not _ARN.fullmatch(arn) or not arn.split(":", 5)[5].startswith(f"{noun}/"):
+        raise InvalidInput(f"ARN {arn} is not valid.")
 
 
 def policy_exists(account: Account, arn: str, at: int) -> bool:
@@ -78,8 +90,7 @@ def policy_exists(account: Account, arn: str, at: int) -> bool:
 
 def boundary_there(account: Account, arn: str, at: int) -> str:
     """The ARN, where a policy of that ARN may bound somebody's permissions."""
-    if not _POLICY_ARN.fullmatch(arn) or ":policy/" not in arn:
-        raise InvalidInput(f"ARN {arn} is not valid.")
+    check_arn_of("policy", arn)
     if not policy_exists(account, arn, at):
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
     return arn

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger.iam.refusals import InvalidPublicKey, MalformedCertificate, UnrecognizedPublicKeyEncoding
+from ledger.redaction import holds_private_key
 
 BITS_MIN: Final = 2048  # IAM API reference, "UploadSSHPublicKey"
 _SSH, _PEM = "ssh-rsa ", "-----BEGIN "
@@ -27,6 +28,8 @@ def read_ssh_public_key(body: str) -> RSAPublicKey:
     text = body.strip()
     if not text.startswith((_SSH, _PEM)):
         raise UnrecognizedPublicKeyEncoding("The public key encoding format is unsupported or unrecognized.")
+    if holds_private_key(text):  # it would stand beside the public key in the log
+        raise _invalid()
     load = load_ssh_public_key if text.startswith(_SSH) else load_pem_public_key
     try:
         key = load(text.encode())
@@ -60,6 +63,8 @@ def is_of(body: str, key: RSAPublicKey) -> bool:
 
 def check_certificate(body: str, at: int) -> None:
     """Raises MalformedCertificate where this is no X.509 certificate in PEM form, or one that has expired by `at`."""
+    if holds_private_key(body):  # it would be told to everybody who lists certificates
+        raise MalformedCertificate(f"Certificate {body} is malformed.")
     try:
         certificate = x509.load_pem_x509_certificate(body.encode())
         ends = certificate.not_valid_after_utc.timestamp()

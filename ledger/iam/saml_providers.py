@@ -24,6 +24,7 @@ from ledger.iam.identity_propagation import (
 )
 from ledger.iam.limits import SAML_PROVIDERS, room_for_one_more
 from ledger.iam.operations import Rank, evolves
+from ledger.iam.present import check_arn_of
 from ledger.iam.refusals import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from ledger.iam.saml_metadata import BadMetadata, read_metadata
 from ledger.iam.subjects import absent
@@ -50,6 +51,7 @@ def all_providers(account: Account, call: Call) -> str:
 
 def provider_there(account: Account, call: Call) -> SAMLProvider:
     wanted = call["SAMLProviderArn"]
+    check_arn_of("saml-provider", wanted)
     found = account.saml_providers.get(wanted)
     if found is None:
         raise NoSuchEntity(f"Manifest not found for arn {wanted}")

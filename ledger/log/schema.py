@@ -179,6 +179,25 @@ mentions = sa.Table(
     sqlite_with_rowid=False,
 )
 
+tiles = sa.Table(
+    "tiles",
+    metadata,
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("level", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False, comment="up to 256, of 32 bytes"),
+    comment="the tree of each log from level 1 on; of level 0 the tiles are the entries' leaf hashes",
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("note", sa.LargeBinary, nullable=False, comment="the signed note, as it was given out"),
+    comment="what was signed of each log",
+)
+
 IMMUTABLE = (
     "entries",
     "mentions",

@@ -27,6 +27,7 @@ from ledger.log.preparation import Prepared, content_of, event_number, prepare, 
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
+from ledger.log.tiles import grow
 from ledger.record import canonical
 
 TRAINING_RECORDS_MIN = 2_000
@@ -218,6 +219,7 @@ class Log:
         named.sort()  # in the order of the table, which is that of its key
         insert_rows(connection, entries, list(rows))
         insert_rows(connection, mentions, named)
+        grow(connection, account, account_id, size, leaves)
         self._move_tails(connection, account, last)
         connection.execute(_MOVED_HEAD, {"account": account, "to": size + batch.size})
 
@@ -397,6 +399,16 @@ class Turn:
         native = sa.select(arrivals.c.id).where(arrivals.c.origin == NATIVE.to_bytes())
         query = everything().where(entries.c.account == self.account, entries.c.arrival.in_(native))
         return self.log.reader.entries(self.connection, query.order_by(entries.c.position.desc()).limit(1))
+
+    def position_of(self, event_id: str) -> int | None:
+        """Where the entry with this event id stands, if the account has one."""
+        head, tail = event_number(event_id)
+        query = sa.select(entries.c.position).where(
+            entries.c.account + 0 == self.account,  # as in `_written`
+            entries.c.event_head == head,
+            entries.c.event_tail == tail,
+        )
+        return self.connection.execute(query).scalars().first()
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts of this account. Their event ids are new: whoever made them saw to it."""

@@ -10,7 +10,6 @@ import base64
 import binascii
 import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -20,12 +19,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ledger import key_files
+
 KEY_VARIABLE: Final = "IAM_LEDGER_VAULT_KEY"
 KEY_FILE_VARIABLE: Final = "IAM_LEDGER_VAULT_KEY_FILE"
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 KEYS_MAX: Final = 16
-FILE_BYTES_MAX: Final = 4_096
 _PREFIX = "ilvk_"
 _KEY = re.compile(r"ilvk_[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -132,20 +132,11 @@ def keyring_of(environment: Mapping[str, str]) -> Keyring:
 def read_key_file(path: Path) -> str:
     """The text of a file that nobody but its owner can read. Raises NoVaultKey."""
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise NoVaultKey(f"{path} is no file")
-            if os.name == "posix" and status.st_mode & 0o077:
-                raise NoVaultKey(f"others than its owner can use the key file {path}; chmod 600 it")
-            return file.read(FILE_BYTES_MAX).decode("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds no key"
-        raise NoVaultKey(f"cannot read the key file {path}: {reason}") from None
+        return key_files.read_key_file(path)
+    except key_files.KeyFileUnusable as error:
+        raise NoVaultKey(str(error)) from None
 
 
 def write_key_file(path: Path) -> None:
     """A new key in a new file that only its owner can read. Raises OSError, where there is one too."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(new_key() + "\n")
+    key_files.write_key_file(path, new_key())

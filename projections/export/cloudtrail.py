@@ -25,6 +25,7 @@ from ledger.record import canonical
 
 SPAN_SECONDS: Final = 300
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024  # before compression; CloudTrail's own limit is 50 MB
+UNIQUE_CHARACTERS: Final = 16
 HELD_BYTES_MAX: Final = 64 * 1024 * 1024  # of all the files that are being filled
 
 # CloudTrail logs the calls of global services in one region of each partition.
@@ -37,11 +38,18 @@ _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class DeliveredFile(NamedTuple):
-    """A file to be: its path below the folder, with `/`, and its content."""
+    """A file to be: its path below the folder, with `/`, and its content.
+
+    `sha256` is that of the content before it was packed, in hex. Times are the records', in seconds since 1970.
+    """
 
     path: str
     content: bytes
     entries: int
+    region: str
+    sha256: str
+    oldest: int
+    newest: int
 
 
 class _Place(NamedTuple):
@@ -54,47 +62,68 @@ class _Place(NamedTuple):
 class _Filling:
     """The records of a file that is being filled."""
 
+    first: int  # position
+    oldest: int
+    newest: int
     records: list[bytes] = field(default_factory=list)
     size: int = 0
 
-    def add(self, record: bytes) -> None:
+    def add(self, entry: Entry, record: bytes) -> None:
         self.records.append(record)
         self.size += len(record) + 1
+        self.oldest = min(self.oldest, entry.time)
+        self.newest = max(self.newest, entry.time)
 
 
 def delivered_files(
     entries: Iterable[Entry], *, file_bytes_max: int = FILE_BYTES_MAX, held_bytes_max: int = HELD_BYTES_MAX
 ) -> Iterator[DeliveredFile]:
     """The files of these entries, which must come oldest first. A larger record than fits a file is one alone."""
-    span = _Span(0, file_bytes_max, held_bytes_max)
+    span, number = Span(0, file_bytes_max, held_bytes_max), 0
     newest = 0
     for entry in entries:
         if entry.time < newest:
             raise ValueError(f"{entry.account_id}:{entry.position} is older than the entry before it")
         newest = entry.time
-        if newest // SPAN_SECONDS != span.number:
+        if newest // SPAN_SECONDS != number:
             yield from span.finished()
-            span = _Span(newest // SPAN_SECONDS, file_bytes_max, held_bytes_max)
-        yield from span.filled(_place_of(entry), canonical(entry.document))
+            number = newest // SPAN_SECONDS
+            span = Span((number + 1) * SPAN_SECONDS, file_bytes_max, held_bytes_max)
+        yield from span.filled(entry)
     yield from span.finished()
 
 
-class _Span:
-    """The files of five minutes, while they are filled."""
+class Span:
+    """The files of five minutes or less, while they are filled; `ended` is when those were over.
 
-    def __init__(self, number: int, file_bytes_max: int, held_bytes_max: int) -> None:
-        self.number = number
+    The files of each place are numbered from 0; or by the position of their first entry, where what ended in the same
+    minute may be several spans (`by_position`).
+    """
+
+    def __init__(
+        self,
+        ended: int,
+        file_bytes_max: int = FILE_BYTES_MAX,
+        held_bytes_max: int = HELD_BYTES_MAX,
+        *,
+        by_position: bool = False,
+    ) -> None:
+        self._ended = ended
         self._file_bytes_max = file_bytes_max
         self._held_bytes_max = held_bytes_max
+        self._by_position = by_position
         self._held = 0
         self._filling: dict[_Place, _Filling] = {}
         self._numbers: dict[_Place, int] = {}  # how many files each place has had
 
-    def filled(self, place: _Place, record: bytes) -> Iterator[DeliveredFile]:
-        """Add a record; gives what had to be closed to make room."""
+    def filled(self, entry: Entry) -> Iterator[DeliveredFile]:
+        """Add an entry; gives what had to be closed to make room."""
+        place, record = _place_of(entry), canonical(entry.document)
         if place in self._filling and self._filling[place].size + len(record) >= self._file_bytes_max:
             yield self._closed(place)
-        self._filling.setdefault(place, _Filling()).add(record)
+        if place not in self._filling:
+            self._filling[place] = _Filling(entry.position, entry.time, entry.time)
+        self._filling[place].add(entry, record)
         self._held += len(record) + 1
         while self._held > self._held_bytes_max:
             yield self._closed(max(self._filling, key=lambda each: (self._filling[each].size, each)))
@@ -108,7 +137,8 @@ class _Span:
         self._held -= filling.size
         number = self._numbers.get(place, 0)
         self._numbers[place] = number + 1
-        return _file(place, self.number, number, filling.records)
+        numeral = _numeral(filling.first, 8) if self._by_position else _numeral(number, 4)
+        return _file(place, self._ended, numeral, filling)
 
 
 def _place_of(entry: Entry) -> _Place:
@@ -135,22 +165,26 @@ def _home_of(region: str) -> str:
     return HOME_REGION
 
 
-def _file(place: _Place, span: int, number: int, records: list[bytes]) -> DeliveredFile:
-    body = b'{"Records":[' + b",".join(records) + b"]}"
-    ended = gmtime((span + 1) * SPAN_SECONDS)
-    unique = _numeral(number) + b32encode(sha256(body).digest())[:12].decode()
+def _file(place: _Place, ended: int, numeral: str, filling: _Filling) -> DeliveredFile:
+    body = b'{"Records":[' + b",".join(filling.records) + b"]}"
+    digest = sha256(body)
+    when = gmtime(ended)
+    unique = numeral + b32encode(digest.digest())[: UNIQUE_CHARACTERS - len(numeral)].decode()
     account_id, log, region = place
-    name = f"{account_id}_{log}_{region}_{strftime('%Y%m%dT%H%MZ', ended)}_{unique}.json.gz"
-    path = f"AWSLogs/{account_id}/{log}/{region}/{strftime('%Y/%m/%d', ended)}/{name}"
-    return DeliveredFile(path, gzip.compress(body, compresslevel=6, mtime=0), len(records))
+    name = f"{account_id}_{log}_{region}_{strftime('%Y%m%dT%H%MZ', when)}_{unique}.json.gz"
+    path = f"AWSLogs/{account_id}/{log}/{region}/{strftime('%Y/%m/%d', when)}/{name}"
+    content = gzip.compress(body, compresslevel=6, mtime=0)
+    return DeliveredFile(
+        path, content, len(filling.records), region, digest.hexdigest(), filling.oldest, filling.newest
+    )
 
 
-def _numeral(number: int) -> str:
-    """Four characters that sort as the numbers do."""
+def _numeral(number: int, characters: int) -> str:
+    """So many characters that sort as the numbers do."""
     numeral = ""
-    for _ in range(4):
+    for _ in range(characters):
         number, digit = divmod(number, len(_DIGITS))
         numeral = _DIGITS[digit] + numeral
     if number:
-        raise ValueError("more files for five minutes than four characters can number")
+        raise ValueError(f"more files than {characters} characters can number")
     return numeral

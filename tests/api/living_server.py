@@ -7,32 +7,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import boto3
 import uvicorn
 from botocore.config import Config
 
-from api.app import make_app, with_door
+from api.app import make_guarded_app
 from api.aws.answers.reading import authority_over
-from api.aws.door import Door
-from api.sign_in import with_sign_in
+from api.aws.s3 import s3_decisions
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
-from ledger.authority.sign_in import SignIn
+from ledger.checkpoint import new_ledger_key
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
 from ledger.policy.request import caller_of
 from ledger.vault.keys import Keyring, new_key
 from ledger.vault.passwords import hash_password
 from ledger.vault.store import Vault
+from projections.export.bucket import FolderBucket
 from projections.investigation import Investigation
 
 HERE = Surroundings("127.0.0.1", "test", "00000000-0000-4000-8000-000000000000")
 PASSWORD = "correct horse battery staple"
 HASH = hash_password(PASSWORD)
-TOKEN = "a-token-for-the-tests"
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,18 @@ class Account:
 
 
 class LivingServer:
-    def __init__(self, database_url: str, vault_key: str | None = None) -> None:
+    def __init__(
+        self, database_url: str, vault_key: str | None = None, *, delivered: Path | None = None
+    ) -> None:
         self.log = Log(open_engine(database_url, create=True))
         self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
         self.investigation = Investigation(Log(self.log.engine))
-        self.authority = authority_over(self.investigation, self.vault)
-        door = Door(self.authority, self.investigation)
-        sign_in = SignIn(Log(self.log.engine), self.authority)
-        app = with_sign_in(make_app(self.investigation, token=TOKEN), sign_in)
-        app = with_door(app, door)
+        folder = None if delivered is None else FolderBucket(delivered)
+        self.authority = authority_over(
+            self.investigation, self.vault, s3_decisions(self.investigation.log, folder)
+        )
+        checkpoints = Checkpoints(self.log, new_ledger_key("tested"))
+        app = make_guarded_app(self.investigation, self.authority, checkpoints=checkpoints)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
         self._server = uvicorn.Server(
@@ -96,8 +100,9 @@ class LivingServer:
 
 
 @contextmanager
-def living_server(database_url: str) -> Iterator[LivingServer]:
-    server = LivingServer(database_url)
+def living_server(database_url: str, delivered: Path | None = None) -> Iterator[LivingServer]:
+    """`delivered` is the folder that S3's reads are answered from."""
+    server = LivingServer(database_url, delivered=delivered)
     try:
         yield server
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth, SigV4QueryAuth
@@ -27,28 +27,28 @@ class Wish:
     token: str | None = None
     region: str = "us-east-1"
     service: str = "iam"
+    key: tuple[str, str] = field(default=(KEY_ID, SECRET), repr=False)
+    host: str = HOST
 
 
 def signed(wish: Wish) -> RawRequest:
     """In the Authorization header."""
     request = _request(wish, wish.body)
-    SigV4Auth(Credentials(KEY_ID, SECRET, wish.token), wish.service, wish.region).add_auth(request)
+    SigV4Auth(Credentials(*wish.key, wish.token), wish.service, wish.region).add_auth(request)
     return _raw(wish, request, wish.body)
 
 
 def presigned(wish: Wish, expires: int = 60) -> RawRequest:
     """In the query; without a body."""
     request = _request(wish, b"")
-    SigV4QueryAuth(Credentials(KEY_ID, SECRET, wish.token), wish.service, wish.region, expires).add_auth(
-        request
-    )
+    SigV4QueryAuth(Credentials(*wish.key, wish.token), wish.service, wish.region, expires).add_auth(request)
     return _raw(wish, request, b"")
 
 
 def _request(wish: Wish, body: bytes) -> AWSRequest:
-    url = f"http://{HOST}{wish.path}" + (f"?{wish.query}" if wish.query else "")
+    url = f"http://{wish.host}{wish.path}" + (f"?{wish.query}" if wish.query else "")
     request = AWSRequest(wish.method, url, data=body)
-    request.headers.add_header("Host", HOST)
+    request.headers.add_header("Host", wish.host)
     for name, value in wish.headers:
         request.headers.add_header(name, value)
     return request

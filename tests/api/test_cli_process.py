@@ -13,6 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from ledger.checkpoint import Checkpoint
+from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
+from ledger.notes import unverified_text
+from tests.ledger.test_every_log import ACCOUNT, draft, drafts
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "api.cli.main")
 
@@ -122,6 +128,30 @@ def test_a_token_of_ones_own_is_not_printed(incident_ledger: Path) -> None:
     with serving(incident_ledger, IAM_LEDGER_TOKEN=token) as (url, told):
         assert token not in "".join(told)
         assert when_up(f"{url}/v1/accounts", {"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_what_is_appended_while_it_serves_is_signed(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite"
+    log = Log(open_engine(str(ledger), create=True))
+    log.append(drafts(300))
+    assert ended("--db", ledger, "checkpoint", "new-key")[0] == 0
+    signed = Checkpoints(log, None)
+    with serving(ledger) as (url, told):
+        token = {"Authorization": told[1].replace("token: ", "Bearer ")}
+        when_up(url, {})
+        for _ in range(2):  # what is there at first, and what comes later
+            log.append([draft()])
+            until = time.monotonic() + 30
+            while ACCOUNT in signed.due():
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        stored = signed.latest(ACCOUNT)
+        assert stored is not None
+        assert Checkpoint.of_text(unverified_text(stored)).size == log.size(ACCOUNT)
+        assert httpx.get(f"{url}/v1/log/{ACCOUNT}/checkpoint", headers=token).content == stored
+        log.append([draft()])
+    assert signed.due() == []  # at the end, whatever is left is signed
+    log.engine.dispose()
 
 
 def test_a_port_that_is_taken(incident_ledger: Path) -> None:

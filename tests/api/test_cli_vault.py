@@ -90,3 +90,21 @@ def test_without_a_key_nothing_is_done(
     refused = command("--db", ledger, "vault", "rotate")
     assert refused.code == Exit.UNAVAILABLE
     assert "the vault has no key: set IAM_LEDGER_VAULT_KEY_FILE" in refused.err
+
+
+def test_a_ledger_with_accounts_of_its_own_is_not_served_without_the_vaults_key(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    monkeypatch.delenv(KEY_FILE_VARIABLE, raising=False)
+    monkeypatch.setenv("IAM_LEDGER_ROOT_PASSWORD", "Correct-horse-battery-1")
+    ledger, key = str(tmp_path / "ledger.sqlite"), tmp_path / "ledger.sqlite.key"
+    assert command("--db", ledger, "init", "--account", ACCOUNT).code == 0
+    key.rename(tmp_path / "elsewhere")
+    missing = command("--db", ledger, "serve", "--port", "0")
+    assert missing.code == Exit.UNAVAILABLE
+    assert "the vault has no key" in missing.err
+    assert command("vault", "new-key", "--file", str(key)).code == 0
+    wrong = command("--db", ledger, "serve", "--port", "0")
+    assert wrong.code == Exit.UNAVAILABLE
+    assert "is not among those given" in wrong.err

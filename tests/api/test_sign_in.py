@@ -307,9 +307,13 @@ def test_the_device_of_another_does_not_help(account: Account, clock: Callable[[
 
 def test_codes_are_not_guessed(account: Account, clock: Callable[[float], None]) -> None:
     _, device = new_device(with_alice(account).client("iam"), clock, "alice", UserName="alice")
-    wrong = f"{(int(device.now()) + 1) % 1_000_000:06}"
-    for _ in range(FREE_FAILURES + 1):
-        post(account, user="alice", password=ALICE, mfaCode=wrong)
+    good = {device.at(int(time.time()) + STEP * step) for step in range(-2, 3)}
+    wrong = next(
+        code for code in ("000000", "000001", "000002", "000003", "000004", "000005") if code not in good
+    )
+    for wait in (*[0] * FREE_FAILURES, 0, 1, 2, 4):  # seconds; the next is 8
+        clock(wait)
+        assert post(account, user="alice", password=ALICE, mfaCode=wrong).status_code == 401
     told = post(account, user="alice", password=ALICE, mfaCode=device.now())
     assert refused(told) == (429, "TooManyAttempts")
 
@@ -435,6 +439,8 @@ def test_root_with_a_device_can_do_nothing_without_it_but_what_leads_to_it(
     session = signed_in(account, email=EMAIL, password=PASSWORD, mfaCode=device.now())
     account.client("iam", session).list_users()
     account.client("iam", session).delete_access_key(AccessKeyId=account.key["AccessKeyId"])
+    found = account.server.investigation.findings(account=account.id)
+    assert [one["title"] for one in found if one["kind"] == "mfa-added"] == ["root got a new MFA device"]
 
 
 # -- and what is left of it -------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ledger.iam.refusals import Refusal
 from ledger.iam.sessions import SESSION_ACTIONS
 from ledger.policy.request import caller_of
 from ledger.record import read_record
+from tests.ledger.output_shapes import check_output
 from tests.ledger.told import ACCOUNT, NOON, given
 
 ROOT_BEARER = Bearer(caller_of(f"arn:aws:iam::{ACCOUNT}:root"))
@@ -53,6 +54,7 @@ class Asked:
         assert decision.on(self.account, asked)
         self.answer = decision.decide(self.account, asked, Moment(self.time, self._bytes))
         output = dict(self.answer.output)
+        _check(action, output)
         read_only = operation.startswith(("Get", "List"))
         self.position += 1
         self.record = record_of(
@@ -77,6 +79,13 @@ class Asked:
 
     def _bytes(self, size: int) -> bytes:
         return sha256(str(next(self._fresh)).encode()).digest()[:size].ljust(size, b"x")
+
+
+def _check(action: str, output: dict[str, Any]) -> None:
+    """A session's token is made when its entry has a position, so no decision knows it."""
+    if "Credentials" in output:
+        output = {**output, "Credentials": {**output["Credentials"], "SessionToken": "made by the authority"}}
+    check_output(action, output)
 
 
 @contextmanager

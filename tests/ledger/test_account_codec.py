@@ -37,6 +37,7 @@ from ledger.account.entities import (
     Propagation,
     Role,
     SAMLProvider,
+    ServerCertificate,
     Settings,
     Tag,
     TaskRole,
@@ -223,6 +224,14 @@ entities: st.SearchStrategy[Entity] = st.one_of(
         propagation=propagations,
         tags=tags(),
         assumed=reasons,
+    ),
+    built(
+        ServerCertificate,
+        **named,
+        body=maybe | names,
+        chain=maybe | names,
+        expiration=dates,
+        tags=tags(),
     ),
     built(
         Workload,

@@ -5,7 +5,13 @@ from typing import Any
 import botocore.session
 import pytest
 
-from ledger.iam.refusals import EntityAlreadyExists, NoSuchEntity, ValidationError
+from ledger.iam.refusals import (
+    EntityAlreadyExists,
+    FeatureDisabled,
+    NoSuchEntity,
+    OrganizationNotFound,
+    ValidationError,
+)
 from tests.ledger.asking import Asked, refused
 from tests.ledger.told import ACCOUNT, OWN, call, create_policy
 
@@ -125,6 +131,34 @@ def test_the_summary_says_whether_root_has_keys(keys: int) -> None:
 
 
 def test_the_summary_tells_the_version_of_tokens() -> None:
-    assert Asked()("GetAccountSummary")["SummaryMap"]["GlobalEndpointTokenVersion"] == 1
-    newer = call("SetSecurityTokenServicePreferences", {"globalEndpointTokenVersion": "v2Token"})
-    assert Asked(newer)("GetAccountSummary")["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
+    iam = Asked()
+    for version, told in (("v2Token", 2), ("v1Token", 1)):
+        iam("SetSecurityTokenServicePreferences", GlobalEndpointTokenVersion=version)
+        assert iam("GetAccountSummary")["SummaryMap"]["GlobalEndpointTokenVersion"] == told
+
+
+# ---- features of organizations
+
+
+@pytest.mark.parametrize("feature", ["RootCredentialsManagement", "RootSessions"])
+def test_an_account_outside_of_an_organization_has_none_of_its_features(feature: str) -> None:
+    iam = Asked()
+    for operation in (
+        f"EnableOrganizations{feature}",
+        f"DisableOrganizations{feature}",
+        "ListOrganizationsFeatures",
+    ):
+        with refused(OrganizationNotFound, "No organization is associated with your account."):
+            iam(operation)
+
+
+# ---- outbound federation
+
+
+def test_outbound_federation_is_told_and_disabled_where_it_was_enabled() -> None:
+    iam = Asked(call("EnableOutboundWebIdentityFederation", {}))
+    assert iam("GetOutboundWebIdentityFederationInfo") == {"JwtVendingEnabled": True}
+    iam("DisableOutboundWebIdentityFederation")
+    for operation in ("GetOutboundWebIdentityFederationInfo", "DisableOutboundWebIdentityFederation"):
+        with refused(FeatureDisabled, "Outbound web identity federation is disabled for your account."):
+            iam(operation)

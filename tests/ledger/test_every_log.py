@@ -687,8 +687,10 @@ def test_a_ledger_of_before_the_authorizations_and_the_vault_goes_on(database_ur
     Log(engine).append(drafts(2))
     before = everything(Log(engine))
     with engine.begin() as connection:
-        for table in ("vault_secrets", "vault_keys", "vault_attempts"):
+        for table in ("vault_secrets", "vault_keys", "vault_attempts", "tiles", "checkpoints"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("DROP FUNCTION ledger_checkpoints_grow")
         connection.exec_driver_sql("DROP INDEX entries_authorized")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()

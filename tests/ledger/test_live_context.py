@@ -1,5 +1,7 @@
 """What a live call is held against: its record, and what the account knows of the resource."""
 
+from typing import Any
+
 from ledger.authority.context import live_context
 from ledger.authority.recording import Surroundings, record_of, recorded
 from ledger.policy.request import caller_of
@@ -10,7 +12,7 @@ from tests.ledger.told import ACCOUNT, NOON, OWN, READ_ONLY, create_policy
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
 
 
-def context(iam: Asked, action: str, resource: str, *, secure: bool = False, **parameters: str) -> dict:
+def context(iam: Asked, action: str, resource: str, *, secure: bool = False, **parameters: Any) -> dict:
     around = Surroundings("192.0.2.7", "aws-cli", "r-1", secure=secure)
     record = record_of(
         iam.account,
@@ -39,7 +41,7 @@ def test_the_boundary_and_the_tags_of_whom_it_is_about_are_told() -> None:
 def test_the_boundary_that_a_call_sets_goes_before_the_one_that_is_there() -> None:
     iam = Asked(create_policy())
     iam("CreateUser", UserName="alice", PermissionsBoundary=OWN)
-    asked = {"UserName": "alice", "PermissionsBoundary": READ_ONLY}
+    asked: dict[str, Any] = {"UserName": "alice", "PermissionsBoundary": READ_ONLY}
     told = context(iam, "iam:PutUserPermissionsBoundary", ALICE, **asked)
     assert told["iam:PermissionsBoundary"] == (READ_ONLY,)
 

@@ -222,7 +222,13 @@ def test_root_says_root_of_itself_or_nothing() -> None:
     enable(iam, "root")
     (device,) = iam("ListMFADevices")["MFADevices"]
     assert (device["UserName"], device["SerialNumber"]) == ("root", PHONE)
-    assert virtual(iam)[0]["User"] == {"UserId": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert virtual(iam)[0]["User"] == {
+        "Path": "/",
+        "UserName": "root",
+        "UserId": ACCOUNT,
+        "Arn": f"arn:aws:iam::{ACCOUNT}:root",
+        "CreateDate": 0,  # no record shows how this account began
+    }
     assert iam.account.settings.mfa_devices[PHONE].made_by is not None
     iam("DeactivateMFADevice", SerialNumber=PHONE)
     assert iam("ListMFADevices")["MFADevices"] == []

@@ -43,7 +43,7 @@ histories = st.lists(st.lists(st.one_of(native, native, imported), min_size=1, m
 
 
 @given(histories, st.sampled_from([2, 1_000]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_it_is_the_fold_of_the_log_however_the_log_grew(history: list, read_anew_from: int) -> None:
     import tempfile
 

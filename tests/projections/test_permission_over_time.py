@@ -297,6 +297,26 @@ def test_a_policy_that_aws_changes_turns_what_its_holders_may_do() -> None:
     ]
 
 
+def test_the_password_policy_turns_what_users_may_do_with_their_own_passwords() -> None:
+    setting = "UpdateAccountPasswordPolicy"
+    records = [
+        create_user(at=NOON),
+        call(setting, {"allowUsersToChangePassword": True}, at=NOON + 10),
+        call(setting, {"allowUsersToChangePassword": True, "minimumPasswordLength": 9}, at=NOON + 20),
+        call(setting, {"minimumPasswordLength": 9}, at=NOON + 30),
+    ]
+    with ledger(records) as asked:
+        found = asked.permissions.who_can(
+            "iam:ChangePassword", ALICE, since=NOON, until=NOON + 60, context={}, account=ACCOUNT
+        )
+    (row,) = [row for row in found["principals"] if row["principal"] == ALICE]
+    assert row["intervals"][0]["from"] == format_time(NOON + 10)
+    assert row["intervals"][-1]["to"] == format_time(NOON + 30)
+    told = [{"kind": "settings", "name": ACCOUNT, "what": "passwordPolicySet", "about": None}]
+    assert row["intervals"][0]["opened"]["changed"] == told
+    assert row["intervals"][-1]["closed"]["changed"] == told
+
+
 def test_of_several_events_in_a_second_the_one_that_turned_it_is_told() -> None:
     records = [
         create_user(at=NOON),

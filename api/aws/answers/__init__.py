@@ -9,6 +9,7 @@ from api.aws.answers import (
     trails,
 )
 from api.aws.answers.last_used import COMPLETED, completed
+from api.aws.answers.policy_texts import as_written
 from api.aws.answers.reading import READINGS, Reading
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "READINGS",
     "Reading",
     "access_keys",
+    "as_written",
     "authorization_details",
     "completed",
     "credential_reports",

@@ -20,7 +20,7 @@ from ledger.account.account import Account
 from ledger.account.entities import Group, Role, User
 from ledger.iam.deciding import Answer, Call, Moment, Resource, anything
 from ledger.iam.paging import paged
-from ledger.iam.present import check_policy_arn, policy_exists
+from ledger.iam.present import check_arn, policy_exists
 from ledger.iam.refusals import InvalidInput, NoSuchEntity, ValidationError
 from ledger.log.schema import Kind, accounts, entries, strings
 from ledger.policy.aws_actions import service_name
@@ -202,7 +202,7 @@ def _subject(account: Account, arn: str, at: int) -> Subject:
 
 def _policy(account: Account, arn: str, at: int) -> str:
     try:
-        check_policy_arn(arn)
+        check_arn(arn)
     except ValidationError as error:
         raise InvalidInput(error.message) from error
     if not policy_exists(account, arn, at):

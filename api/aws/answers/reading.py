@@ -6,7 +6,7 @@ head: the investigation takes in what was appended before it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -50,10 +50,12 @@ def seconds(told: Any) -> float:
     return told.timestamp() if isinstance(told, datetime) else float(told)
 
 
-def authority_over(ledger: Investigation, vault: Vault) -> Authority:
-    """The authority over the ledger's accounts, which answers these reads, too."""
+def authority_over(
+    ledger: Investigation, vault: Vault, more: Mapping[str, Decision] | None = None
+) -> Authority:
+    """The authority over the ledger's accounts, which answers these reads, too, and decides what is given `more`."""
     reads = {
         action: Decision(action, partial(reading.read, ledger), reading.on, outside=True)
         for action, reading in READINGS.items()
     }
-    return Authority(Log(ledger.log.engine), vault, decisions={**DECISIONS, **reads})
+    return Authority(Log(ledger.log.engine), vault, decisions={**DECISIONS, **reads, **(more or {})})

@@ -1,11 +1,12 @@
 """Trails: what CloudTrail's clients ask before they look for events.
 
-There is one, named after the ledger. It can't be stopped; it delivers to no bucket, and until it signs digests no public
-key belongs to it.
+There is one, named after the ledger. It can't be stopped. Where it delivers to, and whether it signs digests, the account's
+log tells: before the first delivery it has no bucket and no public key.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final
 
@@ -15,9 +16,10 @@ from ledger.account.account import Account
 from ledger.authority.recording import REGION
 from ledger.iam.deciding import Answer, Call, Moment, anything
 from ledger.record import format_time
+from projections.export.deliveries import TRAIL, latest_delivery, public_keys_of
 from projections.investigation import Investigation
 
-NAME: Final = "iam-ledger"
+NAME: Final = TRAIL
 # Source: InvalidTrailNameException of botocore's model.
 _NAME = re.compile(r"(?!\d+(\.\d+){3}$)(?=.{3,128}$)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", re.ASCII)
 _ARN = re.compile(r"arn:[\w-]+:cloudtrail:[\w-]+:\d{12}:trail/(.+)", re.ASCII)
@@ -43,13 +45,13 @@ def describe_trails(ledger: Investigation, account: Account, call: Call, moment:
     for name in names:
         _check(name)
     there = NAME in names or arn_of(account) in names
-    return Answer({"trailList": [_shown(account)] if there else []})
+    return Answer({"trailList": [_shown(ledger, account)] if there else []})
 
 
 @reads("cloudtrail:GetTrail", on=asked_for)
 def get_trail(ledger: Investigation, account: Account, call: Call, moment: Moment) -> Answer:
     _must_be_there(account, call)
-    return Answer({"Trail": _shown(account)})
+    return Answer({"Trail": _shown(ledger, account)})
 
 
 @reads("cloudtrail:GetTrailStatus", on=asked_for)
@@ -69,6 +71,11 @@ def get_trail_status(ledger: Investigation, account: Account, call: Call, moment
     if first is not None:
         since = first.recorded_at // 1000
         told |= {"StartLoggingTime": since, "TimeLoggingStarted": format_time(since)}
+    latest = latest_delivery(ledger.log, account.id)
+    if latest is not None:
+        at = format_time(latest.at)
+        told |= {"LatestDeliveryTime": latest.at, "LatestDigestDeliveryTime": latest.at}
+        told |= {"LatestDeliveryAttemptTime": at, "LatestDeliveryAttemptSucceeded": at}
     return Answer(told)
 
 
@@ -82,18 +89,26 @@ def list_public_keys(ledger: Investigation, account: Account, call: Call, moment
     start, end = call.get("StartTime"), call.get("EndTime")
     if start is not None and end is not None and seconds(start) > seconds(end):
         raise InvalidTimeRange("The start time is after the end time.")
-    return Answer({"PublicKeyList": []})
+    since = 0 if start is None else seconds(start)
+    until = math.inf if end is None else seconds(end)
+    keys = public_keys_of(ledger.log, account.id)
+    return Answer(
+        {"PublicKeyList": [key.listed() for key in keys if key.since <= until and key.until >= since]}
+    )
 
 
-def _shown(account: Account) -> dict[str, Any]:
+def _shown(ledger: Investigation, account: Account) -> dict[str, Any]:
+    latest = latest_delivery(ledger.log, account.id)
+    place = {} if latest is None else {"S3BucketName": latest.bucket, "S3KeyPrefix": latest.prefix}
     return {
         "Name": NAME,
+        **{name: value for name, value in place.items() if value is not None},
         "TrailARN": arn_of(account),
         "HomeRegion": REGION,
         "IncludeGlobalServiceEvents": True,
         "IsMultiRegionTrail": True,
         "IsOrganizationTrail": False,
-        "LogFileValidationEnabled": False,
+        "LogFileValidationEnabled": latest is not None,
         "HasCustomEventSelectors": False,
         "HasInsightSelectors": False,
     }

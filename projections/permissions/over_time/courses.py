@@ -19,7 +19,7 @@ from ledger.log.schema import entries
 from projections.history import account_number, entities, entity_ids, versions
 from projections.permissions.accounts import Named, PastAccounts
 
-PERMITTING = (Kind.USER, Kind.GROUP, Kind.ROLE, Kind.POLICY)
+PERMITTING = (Kind.USER, Kind.GROUP, Kind.ROLE, Kind.POLICY, Kind.SETTINGS)
 """What permissions rest on."""
 
 
@@ -137,11 +137,14 @@ class _Gathering:
         self._read(set(self._connection.scalars(entity_ids(self._number, str(kind), name))))
 
     def complete(self) -> None:
-        """What they referred to: groups first, for these have policies too."""
-        holders = [entity for entity in self._entities() if isinstance(entity, User | Role)]
-        groups = {group for user in holders if isinstance(user, User) for group in user.memberships}
+        """What they referred to: groups first, for these have policies too. Users also have the account's settings."""
+        users = [entity for entity in self._entities() if isinstance(entity, User)]
+        groups = {group for user in users for group in user.memberships}
         e, v = entities.c, versions.c
         of_kind = sa.select(e.id).where(e.account == self._number)
+        if users:
+            settings = of_kind.where(e.kind == str(Kind.SETTINGS))
+            self._read(set(self._connection.scalars(settings)))
         if groups:
             of_groups = of_kind.where(e.kind == str(Kind.GROUP), e.unique_id.in_(sorted(groups)))
             self._read(set(self._connection.scalars(of_groups)))

@@ -52,7 +52,8 @@ def changes_of(step: Step, concerns: Collection[Ref]) -> Iterator[Answer]:
         before, after = step.before.get(kind, unique_id), step.after.get(kind, unique_id)
         entity = after or before
         if isinstance(entity, Settings):
-            yield _change(str(kind), step.after.id, "passwordPolicySet", None)
+            if step.before.settings.password_policy != step.after.settings.password_policy:
+                yield _change(str(kind), step.after.id, "passwordPolicySet", None)
             continue
         if not isinstance(entity, User | Group | Role | ManagedPolicy):
             continue

@@ -5,9 +5,6 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-import botocore.session
-from botocore.model import ServiceModel, Shape
-
 from api.aws.answers import READINGS
 from ledger.account.account import Account
 from ledger.authority.recording import record_of, recorded
@@ -18,10 +15,9 @@ from ledger.record import read_record
 from projections.investigation import Investigation
 from projections.permissions.accounts import PastAccounts
 from tests.ledger.asking import ROOT_BEARER, WHENCE
+from tests.ledger.output_shapes import check_output
 from tests.ledger.told import ACCOUNT, NOON
 
-_session = botocore.session.get_session()
-_models: dict[str, ServiceModel] = {}
 _numbers = count(1)
 
 
@@ -63,32 +59,3 @@ class Ledger:
             )
         )
         return output
-
-
-def check_output(action: str, output: dict[str, Any]) -> None:
-    """Every member is one of the operation's output, of its type, and none that is required is missing."""
-    service, _, operation = action.partition(":")
-    if service not in _models:
-        _models[service] = _session.get_service_model(service)
-    shape = _models[service].operation_model(operation).output_shape
-    assert shape is not None
-    _check(shape, output, operation)
-
-
-def _check(shape: Shape, value: Any, where: str) -> None:
-    match shape.type_name:
-        case "structure":
-            assert isinstance(value, dict), where
-            assert set(value) <= set(shape.members), f"{where}: {set(value) - set(shape.members)}"
-            assert set(shape.required_members) <= set(value), (
-                f"{where}: {set(shape.required_members) - set(value)}"
-            )
-            for name, member in value.items():
-                _check(shape.members[name], member, f"{where}.{name}")
-        case "list":
-            assert isinstance(value, list), where
-            for index, item in enumerate(value):
-                _check(shape.member, item, f"{where}[{index}]")
-        case kind:
-            types = {"string": str, "timestamp": int, "integer": int, "boolean": bool, "blob": bytes}
-            assert type(value) is types[kind], f"{where}: {value!r} is no {kind}"

@@ -1,0 +1,197 @@
+"""Service calls: may whoever shows this credential do that? Decided as a call of IAM is, and written down as one entry.
+
+A service that wants its answer in the record too is told the decision first, and tells the outcome later; what was
+allowed and whose outcome is not told in time is written down without one. Only a process that dies loses such a call,
+so a service that cannot bear that has it written at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Final
+
+from ledger.authority.beginning import SOURCE as OWN_SOURCE
+from ledger.authority.context import live_context
+from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer
+from ledger.authority.denials import denial
+from ledger.authority.outcomes import OUTCOME_SECONDS_MAX, Pending, Recorded, Unanswered
+from ledger.authority.recording import Surroundings, record_of
+from ledger.authority.turns import Done, Now, Turns, Written
+from ledger.authorization import Authorization, authorize
+from ledger.entry import NATIVE, Draft
+from ledger.iam.deciding import EVERYTHING, Bearer
+from ledger.policy.aws_actions import AccessLevel, access_level, services
+from ledger.policy.entitlements import Entitlements
+from ledger.record import PREFIX_OF_SOURCE, READ_ONLY_VERBS, Document, read_record
+from ledger.redaction import redact
+
+_SOURCE_OF_PREFIX: Final = {prefix: source for source, prefix in PREFIX_OF_SOURCE.items()}
+_ANY: Final = "any:Call"  # for what does not depend on the service
+_ANY_CALL: Final = {
+    "eventSource": "any.internal",
+    "eventName": "Call",
+    "requestParameters": None,
+    "resources": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a service asks. `context` are condition keys in lower case; who calls, with what and when, is not for it to say.
+
+    `source` is the record's eventSource. `asked_from` tells who asked, where that is not the caller itself.
+    """
+
+    presented: Presented
+    action: str
+    resource: str
+    surroundings: Surroundings
+    source: str
+    read_only: bool
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    request: Document | None = None
+    asked_from: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The decision. `recorded` is None where it was allowed and the outcome is still to be told: of `pending`."""
+
+    event_id: str
+    account_id: str
+    decided: Authorization
+    told: bytes = field(repr=False)  # the decision as canonical JSON
+    message: str | None = None  # of a denial, in AWS's words
+    recorded: Recorded | None = None
+    pending: Pending | None = None
+
+
+class ServiceCalls:
+    """`submit` answers in another thread. Who nobody knows is told so by Unauthenticated, and leaves no entry."""
+
+    def __init__(self, turns: Turns, sessions: Sessions, entitlements: Entitlements) -> None:
+        self._turns = turns
+        self._sessions = sessions
+        self._entitlements = entitlements
+        self._unanswered = Unanswered(turns)
+        self._second = 0
+        self._contexts: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
+
+    def close(self) -> None:
+        """Write down what was allowed and has no outcome yet."""
+        self._unanswered.close()
+
+    def submit(self, inquiry: Inquiry, done: Done, *, outcome_follows: bool = False) -> None:
+        """`done` gets what was Told. A denial is written down at once; so is all else, unless `outcome_follows`."""
+        decide = self._deferred if outcome_follows else self._at_once
+        self._turns.submit(inquiry.presented.account_id, lambda now: decide(inquiry, now), done)
+
+    def conclude(
+        self, pending: Pending, response: Document | None, error: tuple[str, str | None] | None, done: Done
+    ) -> None:
+        """Write down an allowed call, now that its outcome is known; `done` gets what was Recorded.
+
+        Told again, the same outcome is answered the same; another one by OutcomeDiffers.
+        """
+        self._unanswered.conclude(pending, response, error, done)
+
+    # ---- in turn
+
+    def _at_once(self, inquiry: Inquiry, now: Now) -> Written:
+        return self._written(*self._decided(inquiry, now), now)
+
+    def _deferred(self, inquiry: Inquiry, now: Now) -> Written:
+        told, document = self._decided(inquiry, now)
+        if not told.decided.allowed:
+            return self._written(told, document, now)
+        pending = Pending(told.account_id, document, told.told, now.time + OUTCOME_SECONDS_MAX)
+        self._unanswered.wait(pending)
+        return Written(None, replace(told, pending=pending))
+
+    @staticmethod
+    def _written(told: Told, document: dict[str, Any], now: Now) -> Written:
+        draft = Draft.of(read_record(document), NATIVE, told.told)
+        recorded = Recorded(told.event_id, told.account_id, now.position)
+        return Written(draft, replace(told, recorded=recorded))
+
+    def _decided(self, inquiry: Inquiry, now: Now) -> tuple[Told, dict[str, Any]]:
+        presented, account = inquiry.presented, now.account
+        session = None
+        if presented.position is not None:
+            session = self._sessions.at(now.turn, presented.position)
+        by = bearer_of(account, presented, now.time, session)
+        event_id = now.event_id()
+        extra: dict[str, Any] = {"managementEvent": False, "eventCategory": "Data"}
+        if inquiry.resource != EVERYTHING:
+            extra["resources"] = [{"ARN": inquiry.resource}]
+        if inquiry.asked_from is not None:
+            extra["additionalEventData"] = {"askedFrom": inquiry.asked_from}
+        document = record_of(
+            account,
+            by,
+            inquiry.action,
+            at=now.time,
+            event_id=event_id,
+            surroundings=inquiry.surroundings,
+            read_only=inquiry.read_only,
+            request=inquiry.request,
+            source=inquiry.source,
+            extra=extra,
+        )
+        decided = authorize(
+            account,
+            by.caller,
+            holder_of_bearer(by),
+            inquiry.action,
+            inquiry.resource,
+            {**self._known(document, by, inquiry, now), **inquiry.context},
+            now.position,
+            at=now.time,
+            session=by.session,
+            entitlements=self._entitlements,
+        )
+        message = None
+        if not decided.allowed:
+            message = denial(decided)
+            document["errorCode"], document["errorMessage"] = "AccessDenied", message
+        return Told(event_id, account.id, decided, decided.to_bytes(), message), redact(document)
+
+    def _known(
+        self, document: dict[str, Any], by: Bearer, inquiry: Inquiry, now: Now
+    ) -> dict[str, tuple[str, ...]]:
+        """The condition keys that follow from the credential, the time and whence the call came.
+
+        They change with the second, so for so long they are kept: reading them costs more than the decision.
+        """
+        if now.time != self._second:
+            self._second, self._contexts = now.time, {}
+        around, presented = inquiry.surroundings, inquiry.presented
+        whose = presented.account_id, presented.access_key_id, presented.position
+        place = (*whose, around.source_ip, around.user_agent, around.region, around.secure)
+        found = self._contexts.get(place)
+        if found is None:
+            record = read_record({**document, **_ANY_CALL})
+            told = live_context(record, _ANY, EVERYTHING, now.account, by.caller, around)
+            found = self._contexts[place] = {key.lower(): values for key, values in told.items()}
+        return found
+
+
+@lru_cache(maxsize=4_096)
+def source_of(action: str) -> str:
+    """The eventSource of a service that has not named its own: AWS's for AWS's services, else one that is nobody's."""
+    prefix = action.partition(":")[0]
+    if prefix == OWN_SOURCE:
+        return OWN_SOURCE
+    if prefix in services():
+        return f"{_SOURCE_OF_PREFIX.get(prefix, prefix)}.amazonaws.com"
+    return f"{prefix}.internal"
+
+
+def reads_only(action: str) -> bool:
+    """By what AWS says of its action; of others by the verb of the name."""
+    level = access_level(action)
+    if level is not None:
+        return level in (AccessLevel.LIST, AccessLevel.READ)
+    return action.partition(":")[2].startswith(READ_ONLY_VERBS)
