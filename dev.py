@@ -2,6 +2,7 @@
 
 python3 dev.py demo [ARGUMENT ...]   set up, then run `iam-ledger demo`
 python3 dev.py test [ARGUMENT ...]   set up, then every check and pytest; arguments go to pytest
+python3 dev.py reliability [R6 ...]  set up, then the battery of crashes and faults in full; -h tells more
 python3 dev.py setup                 only make .venv with what is needed to run
 python3 dev.py pin [--upgrade]       write requirements/*.txt anew from pyproject.toml
 """
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
         return set_up(RUN) or run(PROGRAMS / "iam-ledger", "demo", *rest)
     if verb == "test":
         return set_up(TEST) or check() or run(PROGRAMS / "pytest", *side_by_side(rest), *rest)
+    if verb == "reliability":
+        return set_up(TEST) or run(PYTHON, "-m", "tests.reliability", *rest)
     if verb == "setup" and not rest:
         return set_up(RUN)
     if verb == "pin":

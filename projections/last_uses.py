@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import Entry
 from ledger.log import Log
+from ledger.log.names import digest
 from ledger.log.rows import among
 from ledger.log.schema import Kind, entries, principals, strings
 from projections.activity import END_OF_TIME
@@ -78,21 +79,9 @@ class LastUses:
 
     def sign_ins(self, unique_ids: Collection[str], *, until: int = END_OF_TIME) -> dict[str, int]:
         """When each of these (users, or root by the account's number) last signed in to the console with success."""
-        e, p, k = entries.c, principals.c, strings.c
+        told = {"unique_ids": list(unique_ids), "until": until}
         with self.log.engine.connect() as connection:
-            signing_in = sa.select(k.id).where(k.kind == Kind.ACTION, k.text == SIGN_IN)
-            action = connection.execute(signing_in).scalar()
-            if action is None:
-                return {}
-            # `+ 0` has the few sign-ins looked through, and not all that somebody ever did.
-            wanted = among(connection, e.principal + 0, _numbers(connection, unique_ids))
-            query = (
-                sa.select(p.unique_id, sa.func.max(e.time))
-                .join(principals, p.id == e.principal)
-                .where(e.action == action, e.error.is_(None), e.time < until, wanted)
-                .group_by(p.unique_id)
-            )
-            return {row.unique_id: row[1] for row in connection.execute(query)}
+            return {row.unique_id: row.time for row in connection.execute(_SIGN_INS, told)}
 
     def uses(self, unique_ids: Collection[str]) -> list[Use]:
         """The last use of each action by each of these principals, however it ended; the newest first."""
@@ -136,6 +125,24 @@ def _numbers(connection: sa.Connection, unique_ids: Collection[str]) -> dict[int
     p = principals.c
     query = sa.select(p.id, p.unique_id).where(p.unique_id.in_(sorted(unique_ids)))
     return {row.id: row.unique_id for row in connection.execute(query)}
+
+
+_ACTION = sa.select(strings.c.id).where(
+    strings.c.kind == Kind.ACTION, strings.c.digest == digest(SIGN_IN.encode()), strings.c.text == SIGN_IN
+)
+# Made once, for it is asked with each GetUser. `+ 0` has the few sign-ins looked through, and not all that somebody ever
+# did.
+_SIGN_INS = (
+    sa.select(principals.c.unique_id, sa.func.max(entries.c.time).label("time"))
+    .join(entries, principals.c.id == entries.c.principal + 0)
+    .where(
+        entries.c.action == _ACTION.scalar_subquery(),
+        entries.c.error.is_(None),
+        entries.c.time < sa.bindparam("until"),
+        principals.c.unique_id.in_(sa.bindparam("unique_ids", expanding=True)),
+    )
+    .group_by(principals.c.unique_id)
+)
 
 
 def _advance(connection: sa.Connection, log: Log, span: Span) -> None:

@@ -59,7 +59,7 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
         cause, current = made.cause, made.account
         if cause.time != second:
             second, step = cause.time, 0
-        for kind, unique_id in current.touched:
+        for kind, unique_id in sorted(current.touched):  # a set's own order differs from process to process
             entity = current.get(kind, unique_id)
             document = current.document(entity) if entity is not None else None
             number = ids.get((kind, unique_id))

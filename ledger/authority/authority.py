@@ -248,6 +248,9 @@ class Authority:
             session = None
             if presented.position is not None:
                 session = self._sessions.at(now.turn, presented.position)
+                # The entry may be another than the token meant: this may be an older copy of the ledger, written on.
+                if session.access_key_id != presented.access_key_id:
+                    raise unknown_key()
             by = bearer_of(account, presented, now.time, session)
         vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
         if vouched is not None:

@@ -39,12 +39,12 @@ class Standing:
         if missing <= 0:
             return []
         if self.position == 0 or missing >= READ_ANEW_FROM:
-            self._read_anew(turn)
+            self.read_anew(turn)
             return []
         entries = turn.read(self.position)
         for entry in entries:
             if not self.take(entry.position, entry.record, native=entry.origin.native):
-                self._read_anew(turn)
+                self.read_anew(turn)
                 return []
         return entries
 
@@ -70,7 +70,8 @@ class Standing:
                 self._latest.take(event)
         return True
 
-    def _read_anew(self, turn: Turn) -> None:
+    def read_anew(self, turn: Turn) -> None:
+        """The account from the beginning, whatever the order in which its entries came."""
         self._seen = {}
         positions = moving(turn.connection, turn.account, self.account_id, FOLDED_ACTIONS)
         events: list[Change | Sighting] = []

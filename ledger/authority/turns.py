@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 
 from ledger.account.account import Account
+from ledger.authority.clocks import is_set_back, noted
 from ledger.authority.identifiers import EventIds
 from ledger.authority.standing import Standing
 from ledger.entry import Draft
@@ -82,6 +83,7 @@ class _Books:
     standing: Standing
     event_ids: EventIds = field(default_factory=EventIds)
     latest: int = 0  # second of the latest native entry
+    behind: int | None = None  # the latest second that the clock was found behind, which is told once
 
 
 class Turns:
@@ -167,7 +169,7 @@ class Turns:
                 waiting.failure = error
         except Exception as error:
             self._books.pop(account_id, None)  # it holds what has not happened
-            LOG.exception("%d calls of account %s could not be written", len(calls), account_id)
+            _tell(error, account_id, len(calls))
             unavailable = Unavailable("the call could not be written down, so nothing was done")
             unavailable.__cause__ = error
             for waiting in calls:
@@ -184,9 +186,13 @@ class Turns:
         drafts: list[Draft] = []
         for waiting in calls:
             now = self._clock()
-            at = max(
-                int(now), books.latest
-            )  # a clock that is set back does not put later calls before earlier ones
+            # A clock that is set back does not put later calls before earlier ones.
+            at = max(int(now), books.latest)
+            if is_set_back(now, books.latest) and books.behind != books.latest:
+                books.behind = books.latest
+                told = noted(account_id, clock=now, latest=at, event_id=books.event_ids.next(now))
+                drafts.append(told)
+                standing.take(standing.position, told.record, native=True)
             given = Now(
                 standing.account,
                 standing.position,
@@ -206,7 +212,11 @@ class Turns:
             drafts.append(written.draft)
             if written.secrets:
                 self._vault.apply(turn.connection, account_id, written.secrets)
-            standing.take(standing.position, written.draft.record, native=True)
+            if not standing.take(standing.position, written.draft.record, native=True):
+                # Something was imported that happened, by its time, after this call.
+                turn.append(drafts)
+                drafts.clear()
+                standing.read_anew(turn)
         if drafts:
             turn.append(drafts)
 
@@ -214,9 +224,16 @@ class Turns:
         """Take in what other processes have written, and go on from their clock and their ids."""
         if books.standing.position == turn.size:
             return
-        entries = books.standing.catch_up(turn)
-        latest = entries or turn.read(turn.size - 1)
-        for entry in latest:
+        for entry in books.standing.catch_up(turn) or turn.latest_native():
             if entry.origin.native:
                 books.latest = max(books.latest, entry.time)
                 books.event_ids.saw(entry.record.event_id)
+
+
+def _tell(error: Exception, account_id: str, calls: int) -> None:
+    """A database that is full or away is told in a line, for it may be so for hours and many calls."""
+    said = "%d calls of account %s could not be written"
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        LOG.error(f"{said}: %s", calls, account_id, str(error.orig).partition("\n")[0])
+    else:
+        LOG.exception(said, calls, account_id)

@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.entry import Draft, Entry
+from ledger.entry import NATIVE, Draft, Entry
 from ledger.log import bodies
 from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.names import Names
@@ -393,6 +393,12 @@ class Turn:
         """Every entry from `start` to the head."""
         query = everything().where(entries.c.account == self.account, entries.c.position >= start)
         return self.log.reader.entries(self.connection, query.order_by(entries.c.position))
+
+    def latest_native(self) -> list[Entry]:
+        """The latest entry that this ledger wrote itself, if there is one."""
+        native = sa.select(arrivals.c.id).where(arrivals.c.origin == NATIVE.to_bytes())
+        query = everything().where(entries.c.account == self.account, entries.c.arrival.in_(native))
+        return self.log.reader.entries(self.connection, query.order_by(entries.c.position.desc()).limit(1))
 
     def position_of(self, event_id: str) -> int | None:
         """Where the entry with this event id stands, if the account has one."""

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from ledger.entry import Entry
 from ledger.log.schema import Kind, entries, principals, strings
 from ledger.record import format_time
-from projections.findings.evidence import Evidence, Finding, by, is_own, one, refs, target_user
-from projections.findings.standing import End, made, standing
+from projections.findings.evidence import End, Evidence, Finding, by, is_own, one, refs, target_user
+from projections.findings.standing import made, standing
 
 QUARANTINE = "AWSCompromisedKeyQuarantine"  # …, …V2, …V3: what AWS attaches to the user of a leaked key
 

@@ -10,8 +10,8 @@ from ledger.entry import Entry
 from ledger.log.schema import entries
 from ledger.policy.decision import Match, Way
 from ledger.policy.entitlements import Entitlements
-from projections.findings.evidence import REFERENCES_MAX, Evidence, Finding
-from projections.findings.standing import End, first_told, of_aws, reasons, standing
+from projections.findings.evidence import REFERENCES_MAX, End, Evidence, Finding
+from projections.findings.standing import first_told, of_aws, reasons, standing
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.reach.access import Access, Risk, access
 from projections.permissions.reach.reached import Roles

@@ -7,10 +7,11 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.account.account import Account
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.rows import among
@@ -21,9 +22,6 @@ from projections.history import History
 from projections.lines import Reference, ref
 from projections.sessions import Sessions
 from projections.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from projections.findings.standing import End
 
 REFERENCES_MAX = 200  # of one finding; its detail tells the full count
 FETCH_PAGE = 5_000
@@ -49,6 +47,26 @@ class Use:
     first: int
     last: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """An account at the end of the interval. `told_from` and `told_until`: the first and last second of its log."""
+
+    account: Account
+    number: int
+    at: int
+    told_from: int
+    told_until: int
+
+    @property
+    def silent_from(self) -> int:
+        """Up to when it is known what was not used: nothing tells of what came after the end of the log."""
+        return min(self.at, self.told_until)
+
+    @property
+    def arn_of_root(self) -> str:
+        return f"arn:aws:iam::{self.account.id}:root"
 
 
 class Evidence:

@@ -13,8 +13,8 @@ from ledger.log.rows import among
 from ledger.log.schema import entries
 from ledger.record import format_time
 from projections.attribution import key_numbers
-from projections.findings.evidence import DAY, Evidence, Finding, Use, one
-from projections.findings.standing import End, made, reasons, standing
+from projections.findings.evidence import DAY, End, Evidence, Finding, Use, one
+from projections.findings.standing import made, reasons, standing
 
 OLD = 90 * DAY  # CIS AWS Foundations Benchmark 3.0, 1.14: rotated every 90 days or less
 UNUSED = 90 * DAY

@@ -8,9 +8,9 @@ from typing import Any
 
 from ledger.account.entities import Kind
 from ledger.entry import Entry
-from projections.findings.evidence import Evidence, Finding, by, one
+from projections.findings.evidence import End, Evidence, Finding, by, one
 from projections.findings.outsiders import Opening, openings
-from projections.findings.standing import End, first_told, made, of_aws, reasons, standing
+from projections.findings.standing import first_told, made, of_aws, reasons, standing
 
 
 @standing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.entry import Entry
-from projections.findings.evidence import Evidence, Finding, by, is_own, one, refs, target_user
+from projections.findings.evidence import End, Evidence, Finding, by, is_own, one, refs, target_user
 from projections.findings.sign_ins import (
     MFA_DEACTIVATED,
     MFA_ENABLED,
@@ -16,7 +16,7 @@ from projections.findings.sign_ins import (
     signed_in_as,
     used_mfa,
 )
-from projections.findings.standing import End, made, reasons, standing
+from projections.findings.standing import made, reasons, standing
 from projections.lines import ref
 
 

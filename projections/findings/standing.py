@@ -8,40 +8,19 @@ imported one, beyond which nobody knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 
 import sqlalchemy as sa
 
-from ledger.account.account import Account
 from ledger.account.entities import Kind, Role
 from ledger.entry import Entry
 from ledger.log.schema import entries
 from ledger.record import format_time
-from projections.findings.evidence import Evidence, Finding
+from projections.findings.evidence import End, Evidence, Finding
 from projections.permissions.accounts import PastAccounts
 
 SERVICE_PATH = "/aws-service-role/"  # of roles that belong to AWS; nobody but AWS changes what they may
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """An account at the end of the interval. `told_from` and `told_until`: the first and last second of its log."""
-
-    account: Account
-    number: int
-    at: int
-    told_from: int
-    told_until: int
-
-    @property
-    def silent_from(self) -> int:
-        """Up to when it is known what was not used: nothing tells of what came after the end of the log."""
-        return min(self.at, self.told_until)
-
-    @property
-    def arn_of_root(self) -> str:
-        return f"arn:aws:iam::{self.account.id}:root"
 
 
 Standing = Callable[[Evidence, End], Iterator[Finding]]

@@ -15,8 +15,8 @@ from ledger.policy.decision import Match
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
 from projections.findings.administrators import grants, has_policies
-from projections.findings.evidence import DAY, Evidence, Finding
-from projections.findings.standing import End, first_told, of_aws, reasons, standing
+from projections.findings.evidence import DAY, End, Evidence, Finding
+from projections.findings.standing import first_told, of_aws, reasons, standing
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.reach.access import Permission, permissions
 from projections.permissions.reach.standing import WholeWorld

@@ -266,7 +266,9 @@ def test_the_key_is_in_a_file_of_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", new_key(), SIGNER.secret_text(), Signer.new("elsewhere/x").secret_text()]
+    "text",
+    ["", "nonsense", new_key(), SIGNER.secret_text(), Signer.new("elsewhere/x").secret_text()],
+    ids=["empty", "nonsense", "of the vault", "of an account", "of another ledger"],
 )
 def test_what_is_no_key_of_a_ledger_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
     """A key of the vault, and one under the name of an account, are such."""

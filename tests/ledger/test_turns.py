@@ -7,17 +7,19 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from ledger.authority.turns import Closed, Now, Turns, Unavailable, Written
-from ledger.entry import NATIVE, Draft
+from ledger.entry import NATIVE, Draft, Origin
 from ledger.log import Log, open_engine
 from ledger.record import format_time, read_record
 from tests.ledger.told import ACCOUNT, NOON, call, create_user
 
 QUOTA = 5
+FILE = Origin("other.json.gz", "ab" * 32)
 
 
 class NoSecrets:
@@ -150,8 +152,41 @@ def test_a_clock_that_is_set_back_does_not_put_later_calls_before_earlier_ones(l
     again.call(ACCOUNT, reads)
     again.close()
     told = [entry.document for entry in log.read(ACCOUNT)]
-    assert [one["eventTime"] for one in told] == [format_time(NOON + 100)] * 3
+    assert [one["eventName"] for one in told] == ["ListUsers", *["ClockSetBack", "ListUsers"] * 2]
+    assert [one["eventTime"] for one in told] == [format_time(NOON + 100)] * 5
     assert [one["eventID"] for one in told] == sorted(one["eventID"] for one in told)
+
+
+def test_a_call_counts_though_something_was_imported_that_happened_later(log: Log) -> None:
+    """As where the clock of another machine is ahead of this one's."""
+    turns = Turns(log, NoSecrets(), clock=lambda: float(NOON))
+    turns.call(ACCOUNT, creates("first"))
+    log.append([Draft.of(read_record(create_user("ahead", at=NOON + 9, event_id=str(uuid4()))), FILE)])
+    seen: list[str] = []
+
+    def looks(now: Now) -> Written:
+        seen[:] = sorted(user.name for user in now.account.users.values() if user.name != "admin")
+        return reads(now)
+
+    assert turns.call(ACCOUNT, creates("second")) == 2
+    assert turns.call(ACCOUNT, looks) == 3
+    turns.close()
+    assert seen == ["ahead", "first", "second"]
+
+
+def test_after_an_import_times_and_ids_still_go_on_from_the_latest_call(log: Log) -> None:
+    clock = [float(NOON + 100)]
+    turns = Turns(log, NoSecrets(), clock=lambda: clock[0])
+    turns.call(ACCOUNT, reads)
+    turns.close()
+    log.append([Draft.of(read_record(create_user("ahead", at=NOON - 9, event_id=str(uuid4()))), FILE)])
+    clock[0] = float(NOON + 99)
+    turns = Turns(log, NoSecrets(), clock=lambda: clock[0])
+    turns.call(ACCOUNT, reads)
+    turns.close()
+    native = [entry.document for entry in log.read(ACCOUNT) if entry.origin.native]
+    assert [one["eventTime"] for one in native] == [format_time(NOON + 100)] * 2
+    assert native[0]["eventID"] < native[1]["eventID"]
 
 
 def test_who_is_closing_takes_no_more_calls(log: Log) -> None:
