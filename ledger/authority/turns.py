@@ -162,11 +162,13 @@ class Turns:
     def _take_turn(self, account_id: str, calls: list[_Waiting]) -> None:
         try:
             self._may_write(account_id)
-            with self._log.turn(account_id) as turn:
-                self._decide(account_id, turn, calls)
         except Unavailable as error:
             for waiting in calls:
-                waiting.failure = error
+                waiting.done(None, error)
+            return
+        try:
+            with self._log.turn(account_id) as turn:
+                self._decide(account_id, turn, calls)
         except Exception as error:
             self._books.pop(account_id, None)  # it holds what has not happened
             _tell(error, account_id, len(calls))

@@ -266,6 +266,36 @@ def test_one_witness_that_is_heard_is_enough_and_one_that_contradicts_too_much(
         Fence(log, made, [good, other]).check(ACCOUNT)
 
 
+def test_what_contradicts_the_log_while_it_is_written_to_stops_that(
+    log: Log, seen: Path, tmp_path: Path
+) -> None:
+    """Somebody with a stolen key has the witness see a log of their own, which continues what it has seen."""
+    made = Checkpoints(log, TESTED)
+    log.append(drafts(3))
+    made.publish(ACCOUNT)
+    witness = witness_named(str(seen), TESTED)
+    fence = Fence(log, made, [witness])
+    fence.check(ACCOUNT)
+    with Sending(log, made, [witness], fence):
+        until = time.monotonic() + 30
+        while witness.newest(SIGNER.name) is None:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        stolen = [entry.leaf_hash for entry in log.read(ACCOUNT)] + LEAVES
+        witness.submit(request(3, 9, stolen))
+        fence.check(ACCOUNT)
+        log.append(drafts(7))
+        made.publish(ACCOUNT)
+        while True:
+            try:
+                fence.check(ACCOUNT)
+            except Unavailable as error:
+                assert "the first 9 entries are not those that were seen" in str(error)
+                return
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
 # -- a restored backup ------------------------------------------------------------------------------------------------
 
 
