@@ -1,0 +1,28 @@
+"""Evidence: entries, and what a stranger needs to see for themselves that none was altered and none left out."""
+
+from projections.evidence.bundle import ENTRIES_MAX, Files, TooMuch, make_bundle
+from projections.evidence.choosing import (
+    Chosen,
+    Claim,
+    NothingThere,
+    chosen_activity,
+    chosen_entries,
+    chosen_stretch,
+)
+from projections.evidence.writing import EvidenceExists, digest_of, write_bundle
+
+__all__ = [
+    "ENTRIES_MAX",
+    "Chosen",
+    "Claim",
+    "EvidenceExists",
+    "Files",
+    "NothingThere",
+    "TooMuch",
+    "chosen_activity",
+    "chosen_entries",
+    "chosen_stretch",
+    "digest_of",
+    "make_bundle",
+    "write_bundle",
+]
