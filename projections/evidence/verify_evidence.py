@@ -92,15 +92,16 @@ def signed(key: bytes, text: bytes, signature: bytes) -> bool:
 
 def check_checkpoint(note: bytes, key: str, account: str) -> tuple[int, bytes]:
     """The size and the root that the key has signed for the account's log."""
-    name, number, told = key.strip().split("+", 2)
-    kind_and_key = base64.b64decode(told, validate=True)
+    name, number, told = key.split("+", 2)
+    kind_and_key = decode(told)
     demand(kind_and_key[:1] == b"\x01", f"the key {name} is not one of Ed25519")
     named = sha256(name.encode() + b"\n" + kind_and_key).digest()[:4]
     demand(named.hex() == number, f"the key {name} is not written as it should be")
-    text, _, below = note.rpartition(b"\n\n")
+    text, gap, below = note.rpartition(b"\n\n")
     text += b"\n"
-    signatures = [line.split(" ") for line in below.decode().splitlines()]
-    by_key = [base64.b64decode(line[2], validate=True) for line in signatures if line[:2] == ["—", name]]
+    demand(bool(gap) and below.endswith(b"\n"), "the checkpoint is no signed note")
+    signatures = [line.split(" ") for line in below.decode()[:-1].split("\n")]
+    by_key = [decode(line[2]) for line in signatures if len(line) == 3 and line[:2] == ["—", name]]
     by_key = [one[4:] for one in by_key if one[:4] == named]
     demand(bool(by_key), f"the checkpoint is not signed by the key {name}")
     demand(
@@ -108,7 +109,13 @@ def check_checkpoint(note: bytes, key: str, account: str) -> tuple[int, bytes]:
     )
     origin, size, root = text.decode().split("\n")[:3]
     demand(origin == name and origin.rpartition("/")[2] == account, f"the checkpoint is of the log {origin}")
-    return int(size), base64.b64decode(root, validate=True)
+    return int(size), decode(root)
+
+
+def decode(told: str) -> bytes:
+    raw = base64.b64decode(told, validate=True)
+    demand(base64.b64encode(raw).decode() == told, "it is no Base64")
+    return raw
 
 
 # ---- the tree
@@ -180,6 +187,7 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
         try:
             demand(bool(with_us) or not keys, "none of the keys that were given is of this log")
             key = with_us[0] if with_us else files[f"keys/{account}.txt"].decode()
+            key = key[:-1] if key.endswith("\n") else key
             size, root = heads[account] = check_checkpoint(files[f"checkpoints/{account}.txt"], key, account)
             said.append(f"log {key.split('+')[0]}: {size} entries, root {root.hex()}, signature holds")
             if account in told["rest"]:
@@ -199,7 +207,8 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
             raw = one["leaf"].encode()
             check_inclusion(leaf_hash(raw), hashes_of(one["proof"]), root, place[1], size)
             leaf = json.loads(raw)
-            demand((leaf["account"], leaf["position"]) == place, "its leaf is of another place")
+            at_home = (leaf["account"], leaf["position"]) == place and type(place[1]) is int
+            demand(at_home, "its leaf is of another place")
             leaves[place] = leaf
             if "salt" in one:
                 demand(place not in shown, "it is there twice")
@@ -218,8 +227,8 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
     for place in sorted(shown):
         said.append(f"  {place[0]}:{place[1]}  {line_of(shown[place], leaves[place])}")
 
-    demand(bool(records), "there is no record in it")
-
+    if not records:
+        wrong.append("there is no record in it")
     for claim in told["complete"]:
         whose = "everybody" if claim["principal"] is None else f"principal {claim['principal']}"
         where = f"account {claim['account']}, positions {claim['start']} to {claim['stop'] - 1}"
@@ -242,7 +251,7 @@ def read_rest(
     leaves: dict[tuple[str, int], dict[str, Any]],
 ) -> None:
     size, root = heads[account]
-    lines = raw.splitlines()
+    lines = raw.split(b"\n")
     demand(0 <= told["start"] <= size == told["start"] + len(lines), "these are not the last leaves")
     demand(
         root_of(hashes_of(told["cover"]), lines, told["start"]) == root,
@@ -265,7 +274,7 @@ def check_complete(
     of the log, the chain is walked back to the first before it.
     """
     account, whose, start, stop = (claim[name] for name in ("account", "principal", "start", "stop"))
-    demand(0 <= start < stop <= size, "there is no such stretch")
+    demand(type(start) is type(stop) is int and 0 <= start < stop <= size, "there is no such stretch")
     if whose is None:
         for position in range(start, stop):
             demand((account, position) in shown, f"{account}:{position} is missing")
