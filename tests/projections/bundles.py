@@ -12,8 +12,31 @@ from ledger.log.checkpoints import Checkpoints
 from projections.evidence import Chosen, Files, chosen_activity, make_bundle, write_bundle
 from projections.evidence.heads import Heads
 from projections.evidence.verify_evidence import verify
+from tests.ledger.test_every_log import ACCOUNT, ALICE, BOB, draft
 
 KEY = new_ledger_key("tested")
+CAROL = {
+    **ALICE,
+    "principalId": "AIDACAROL",
+    "arn": f"arn:aws:iam::{ACCOUNT}:user/carol",
+    "userName": "carol",
+}
+FIRST = 1767322800  # 2026-01-02T03:00:00Z
+A, B = ALICE, BOB
+CALLERS = [A, B, B, A, A, B, A, B, B, B, CAROL, B]  # one a minute, from FIRST on
+
+
+def minute(number: int) -> int:
+    return FIRST + 60 * number
+
+
+def fill(log: Log) -> None:
+    log.append(
+        [
+            draft(userIdentity=caller, eventTime=f"2026-01-02T03:{number:02}:00Z")
+            for number, caller in enumerate(CALLERS)
+        ]
+    )
 
 
 def heads_of(log: Log) -> Heads:
@@ -52,6 +75,14 @@ def said(files: Files, *keys: str) -> list[str]:
     found, mistakes = verify(files, list(keys))
     assert mistakes == []
     return found
+
+
+def without(files: Files, position: int) -> Files:
+    """As if there had never been such an entry."""
+    document = told(files)
+    document["entries"] = [one for one in document["entries"] if one["position"] != position]
+    kept = {name: raw for name, raw in files.items() if not name.endswith(f"-{position}.json")}
+    return retold(kept, document)
 
 
 class Stranger:

@@ -1,23 +1,15 @@
 """Evidence holds for whoever has nothing but Python; and whatever is changed about it, it does not."""
 
-import copy
-import io
 import json
 import shutil
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from api.demo.incident import Incident
-from ledger.checkpoint import NoCheckpointKey, account_key, new_ledger_key
+from ledger.checkpoint import NoCheckpointKey
 from ledger.log import Log, open_engine
 from ledger.log.checkpoints import Checkpoints
 from ledger.log.tiles import TreeDamaged
@@ -33,52 +25,28 @@ from projections.evidence import (
     chosen_entries,
     chosen_stretch,
     digest_of,
-    make_bundle,
     write_bundle,
 )
 from projections.evidence.heads import Heads
-from projections.evidence.verify_evidence import main, signed
 from projections.evidence.writing import zipped
 from tests.judging.go_judge import Judge
 from tests.ledger.test_every_log import ACCOUNT, ALICE, BOB, DECIDED, OTHER, draft, drafts
 from tests.ledger.test_tiles import unguarded
 from tests.projections import bundles
-from tests.projections.bundles import KEY, Stranger, activity, heads_of, public, retold, said, told, wrong
-
-CAROL = {
-    **ALICE,
-    "principalId": "AIDACAROL",
-    "arn": f"arn:aws:iam::{ACCOUNT}:user/carol",
-    "userName": "carol",
-}
-FIRST = 1767322800  # 2026-01-02T03:00:00Z
-CALLERS = [
-    ALICE,
-    BOB,
-    BOB,
-    ALICE,
-    ALICE,
-    BOB,
-    ALICE,
-    BOB,
-    BOB,
-    BOB,
-    CAROL,
-    BOB,
-]  # one a minute, from FIRST on
-
-
-def minute(number: int) -> int:
-    return FIRST + 60 * number
-
-
-def fill(log: Log) -> None:
-    log.append(
-        [
-            draft(userIdentity=caller, eventTime=f"2026-01-02T03:{number:02}:00Z")
-            for number, caller in enumerate(CALLERS)
-        ]
-    )
+from tests.projections.bundles import (
+    CALLERS,
+    KEY,
+    Stranger,
+    activity,
+    fill,
+    heads_of,
+    minute,
+    public,
+    said,
+    told,
+    without,
+    wrong,
+)
 
 
 @pytest.fixture
@@ -261,260 +229,6 @@ def test_a_bundle_replaces_nothing(whole: Files, tmp_path: Path) -> None:
         with pytest.raises(EvidenceExists, match="exists; name another"):
             write_bundle(whole, tmp_path / name)
         assert digest_of(tmp_path / name) == before
-
-
-# -- spoilt -------------------------------------------------------------------------------------------------------
-
-
-def without(files: Files, position: int) -> Files:
-    """As if there had never been such an entry."""
-    document = told(files)
-    document["entries"] = [one for one in document["entries"] if one["position"] != position]
-    kept = {name: raw for name, raw in files.items() if not name.endswith(f"-{position}.json")}
-    return retold(kept, document)
-
-
-def altered(files: Files, change: Callable[[dict[str, Any]], None]) -> Files:
-    document = copy.deepcopy(told(files))
-    change(document)
-    return retold(files, document)
-
-
-def entry(document: dict[str, Any], position: int) -> dict[str, Any]:
-    (found,) = [one for one in document["entries"] if one["position"] == position]
-    return found
-
-
-def test_no_bit_of_a_record_a_leaf_or_a_checkpoint_may_change(whole: Files) -> None:
-    for name in whole:
-        if name.split("/")[0] not in ("records", "leaves", "checkpoints", "keys"):
-            continue
-        for at in range(len(whole[name])):
-            if name.startswith(("records", "leaves")) and at % 7:
-                continue  # a hash is over all of them alike
-            spoilt = bytearray(whole[name])
-            spoilt[at] ^= 1 << at % 8
-            try:
-                assert wrong({**whole, name: bytes(spoilt)}), (name, at)
-            except Exception as error:
-                raise AssertionError((name, at)) from error
-
-
-@pytest.mark.parametrize("missing", ["evidence.json", "keys", "checkpoints", "leaves", "records"])
-def test_nothing_may_be_missing(whole: Files, missing: str, tmp_path: Path) -> None:
-    name = next(name for name in whole if name.startswith(missing))
-    files = {one: raw for one, raw in whole.items() if one != name}
-    code, lines = Stranger(tmp_path, files).looks()
-    assert (code, lines[-1]) == (1, "NOT VERIFIED")
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        (lambda told: entry(told, 3).update(position=4), "4: it is not in the log"),
-        (lambda told: entry(told, 3).update(proof=entry(told, 4)["proof"]), "not in the log"),
-        (lambda told: entry(told, 3)["proof"].pop(), "not in the log"),
-        (lambda told: entry(told, 3)["proof"].append("00" * 32), "the proof is too long"),
-        (lambda told: entry(told, 3).update(leaf=entry(told, 4)["leaf"]), "not in the log"),
-        (lambda told: entry(told, 3).update(salt=entry(told, 4)["salt"]), "not the one that was hashed"),
-        (lambda told: entry(told, 3).pop("salt"), f"{ACCOUNT}:3 is missing"),
-        (lambda told: entry(told, 3).update(account=OTHER), "checkpoint"),
-        (lambda told: told["entries"].append(entry(told, 3)), "it is there twice"),
-        (lambda told: told["complete"][0].update(stop=13), "no such stretch"),
-        (lambda told: told["complete"][0].update(principal="00" * 16), "not shown"),
-        (lambda told: told["complete"][0].update(principal=None), "1 is missing"),
-        (lambda told: told["complete"][0].update(account=OTHER), "can't be read"),
-        (lambda told: told["rest"].clear(), "what came after the last one is not shown"),
-        (lambda told: told["rest"][ACCOUNT].update(start=8), "not the last leaves"),
-        (lambda told: told["rest"][ACCOUNT]["cover"].reverse(), "not those of the log"),
-        (lambda told: told["rest"][ACCOUNT]["cover"].pop(), "not covered"),
-    ],
-)
-def test_whatever_else_is_told_is_not_believed(
-    whole: Files, change: Callable[[dict[str, Any]], None], found: str
-) -> None:
-    assert wrong(whole) == []
-    assert found in " / ".join(wrong(altered(whole, change)))
-
-
-def test_what_an_entry_says_is_said_of_no_other(whole: Files) -> None:
-    three, four = (f"records/{ACCOUNT}-{position}.json" for position in (3, 4))
-    swapped = {**whole, three: whole[four], four: whole[three]}
-    assert wrong(swapped) == [
-        f"{ACCOUNT}:{position}: the record is not the one that was hashed" for position in (3, 4)
-    ] + [wrong(swapped)[-1]]
-    assert "is missing" in wrong(swapped)[-1]
-
-
-def test_the_last_entry_can_not_be_dropped_with_its_neighbour(part: Files) -> None:
-    assert f"{ACCOUNT}:8 is missing" in wrong(without(part, 8))[-1]
-    assert "what came after the last one is not shown" in wrong(without(without(part, 9), 8))[-1]
-    assert said(without(part, 9))  # that 8 is the last before 9 needs nobody to say so
-
-
-def test_a_claim_may_be_made_smaller_and_that_is_seen(part: Files, whole: Files, tmp_path: Path) -> None:
-    smaller = altered(part, lambda told: told["complete"][0].update(stop=8))
-    (claimed,) = [line for line in said(smaller) if line.startswith("complete: ")]
-    assert "positions 3 to 7," in claimed and "all 2 entries" in claimed
-    nothing = altered(without(whole, 3), lambda told: told["complete"].clear())
-    code, lines = Stranger(tmp_path, nothing).looks("--key", public(ACCOUNT))
-    assert (code, lines[-1]) == (0, "VERIFIED, BUT NOT CLAIMED TO BE ALL")
-
-
-def test_another_checkpoint_will_not_do(log: Log) -> None:
-    fill(log)
-    files = activity(log, "alice")
-    name = f"checkpoints/{ACCOUNT}.txt"
-    log.append([*drafts(1), *drafts(5, recipientAccountId=OTHER)])
-    signed_now = Checkpoints(log, KEY)
-    for note in (signed_now.publish(ACCOUNT), signed_now.at(ACCOUNT, 5), signed_now.publish(OTHER)):
-        assert wrong({**files, name: note})
-
-
-def test_another_key_will_not_do(whole: Files, filled: Log, tmp_path: Path) -> None:
-    stranger = Stranger(tmp_path, whole)
-    another = account_key(new_ledger_key("tested"), ACCOUNT)
-    code, lines = stranger.looks("--key", str(another.verifier))
-    assert (code, lines[-1]) == (1, "NOT VERIFIED")
-    assert any(f"not signed by the key iam-ledger/tested/{ACCOUNT}" in line for line in lines)
-    assert wrong({**whole, f"keys/{ACCOUNT}.txt": f"{another.verifier}\n".encode()})
-    code, lines = stranger.looks()
-    assert code == 0 and any("whose key it is. It came with the bundle" in line for line in lines)
-
-
-def test_a_bundle_that_somebody_signed_themselves_is_known_by_the_key(filled: Log, tmp_path: Path) -> None:
-    forged = new_ledger_key("tested")
-    other = Log(open_engine(str(tmp_path / "forged.sqlite"), create=True))
-    fill(other)
-    heads = Heads(Checkpoints(other, forged), forged)
-    files = make_bundle(other, heads, chosen_activity(other, heads, "alice"), question={})
-    other.engine.dispose()
-    assert wrong(files) == []
-    assert wrong(files, public(ACCOUNT))
-
-
-def test_what_is_no_part_of_the_evidence_is_reported(whole: Files) -> None:
-    extra = {**whole, f"records/{ACCOUNT}-5.json": whole[f"records/{ACCOUNT}-4.json"]}
-    assert wrong(extra) == [f"records/{ACCOUNT}-5.json: it is no part of the evidence"]
-
-
-def test_two_files_of_one_name_are_refused(whole: Files, tmp_path: Path) -> None:
-    stranger = Stranger(tmp_path, whole)
-    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(stranger.bundle, "a") as archive:
-        archive.writestr(f"records/{ACCOUNT}-3.json", "{}")
-    code, lines = stranger.looks()
-    assert code == 2 and "two files of the bundle have one name" in lines[-1]
-
-
-def test_an_empty_bundle_proves_nothing(whole: Files) -> None:
-    empty = {name: whole[name] for name in ("README.txt", "verify_evidence.py")}
-    document = {**told(whole), "entries": [], "complete": [], "rest": {}}
-    assert wrong(retold(empty, document)) == ["there is no record in it"]
-
-
-def test_a_record_can_not_steer_the_terminal(log: Log, tmp_path: Path) -> None:
-    log.append([draft(eventName="\x1b[2J\nVERIFIED")])
-    _, lines = Stranger(tmp_path, activity(log, "alice")).looks()
-    assert "\x1b" not in "".join(lines)
-    assert lines.count("VERIFIED") == 1
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-)
-
-
-@settings(max_examples=200)
-@given(data=st.data())
-def test_rubbish_is_not_verified_and_nothing_else(
-    data: st.DataObject, whole: Files, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    document = told(whole)
-    part = data.draw(st.sampled_from([*document, "a claim", "an entry", "a rest"]))
-    into = {"a claim": document["complete"][0], "an entry": document["entries"][0]}
-    target = into.get(part, document["rest"][ACCOUNT] if part == "a rest" else document)
-    name = data.draw(st.sampled_from([name for name in target if name != "question"]))
-    before = copy.deepcopy(target[name])
-    smaller = name in ("start", "stop") and part == "a claim"  # numbers may make a claim that holds as well
-    target[name] = data.draw(
-        JSON.filter(lambda one: one != before and one not in ([], {}) and not (smaller and type(one) is int))
-    )
-    path = tmp_path_factory.mktemp("rubbish") / "b.zip"
-    path.write_bytes(zipped(retold(whole, document)))
-    out = io.StringIO()
-    with redirect_stdout(out):
-        code = main([str(path)])
-    assert (code, out.getvalue().splitlines()[-1]) == (1, "NOT VERIFIED")
-
-
-@pytest.mark.parametrize("words", [[], ["--key"], ["a", "b"], ["a", "--key"], ["--keys", "a"], ["/nowhere"]])
-def test_a_command_that_makes_no_sense_has_a_status_of_its_own(words: list[str]) -> None:
-    assert main(words) == 2
-
-
-# -- Ed25519 ------------------------------------------------------------------------------------------------------
-
-RFC_8032 = [  # 7.1: tests 1 to 3
-    (
-        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
-        "",
-        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
-        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
-    ),
-    (
-        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
-        "72",
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
-    ),
-    (
-        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
-        "af82",
-        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
-        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
-    ),
-]
-
-
-@pytest.mark.parametrize(("key", "text", "signature"), RFC_8032)
-def test_signatures_are_those_of_rfc_8032(key: str, text: str, signature: str) -> None:
-    raw = bytes.fromhex(signature)
-    assert signed(bytes.fromhex(key), bytes.fromhex(text), raw)
-    assert not signed(bytes.fromhex(key), bytes.fromhex(text) + b"x", raw)
-
-
-@settings(max_examples=60)
-@given(
-    st.binary(min_size=32, max_size=32),
-    st.binary(max_size=99),
-    st.one_of(st.none(), st.integers(0, 8 * 96 - 1)),
-)
-def test_a_signature_is_judged_as_openssl_judges_it(seed: bytes, text: bytes, spoilt_bit: int | None) -> None:
-    private = Ed25519PrivateKey.from_private_bytes(seed)
-    raw = bytearray(private.public_key().public_bytes_raw() + private.sign(text))
-    if spoilt_bit is not None:
-        raw[spoilt_bit // 8] ^= 1 << spoilt_bit % 8
-    key, signature = bytes(raw[:32]), bytes(raw[32:])
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
-        expected = True
-    except (InvalidSignature, ValueError):
-        expected = False
-    try:
-        found = signed(key, text, signature)
-    except Exception:
-        found = False
-    assert found is expected is (spoilt_bit is None)
-
-
-def test_a_signature_has_one_form() -> None:
-    """A scalar beyond the order of the group would give another signature of the same text."""
-    key, text, signature = RFC_8032[1]
-    raw = bytes.fromhex(signature)
-    order = 2**252 + 27742317777372353535851937790883648493
-    other = (int.from_bytes(raw[32:], "little") + order).to_bytes(32, "little")
-    assert not signed(bytes.fromhex(key), bytes.fromhex(text), raw[:32] + other)
 
 
 # -- from a log that is not what it was, or that nobody signs -----------------------------------------------------
