@@ -258,7 +258,8 @@ def read_rest(
         "the last leaves are not those of the log",
     )
     for position, line in enumerate(lines, told["start"]):
-        leaves[account, position] = json.loads(line)
+        leaf = leaves[account, position] = json.loads(line)
+        demand((leaf["account"], leaf["position"]) == (account, position), "a last leaf is of another place")
 
 
 def check_complete(
@@ -279,6 +280,9 @@ def check_complete(
         for position in range(start, stop):
             demand((account, position) in shown, f"{account}:{position} is missing")
         return f"all {stop - start} entries are here"
+    demand(
+        bytes.fromhex(whose).hex() == whose, "it is no pseudonym"
+    )  # two ways to write one would be two principals
     known = sorted(at for (of, at), leaf in leaves.items() if of == account and leaf["principal"] == whose)
     inside = [at for at in known if start <= at < stop]
     after = [at for at in known if at >= stop]
@@ -296,7 +300,7 @@ def check_complete(
         walked.append(at)
         before = leaves[account, at]["previous"]
         demand(before is None or before < at, f"{account}:{at} names no earlier one")
-    demand(walked[::-1] == inside, "the entries are not one chain")
+    demand(bool(walked) and walked[::-1] == inside, "the entries are not one chain")
     borders = "none came before" if before is None and (after or inside) else ""
     if before is not None and (account, before) in leaves:
         borders = f"the one before was recorded {moment(leaves[account, before]['recordedAt'])}"
@@ -347,7 +351,7 @@ def read_bundle(path: str) -> Files:
                 files[os.path.relpath(one, path).replace(os.sep, "/")] = opened.read()
         return files
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+        names = [one.filename for one in archive.infolist() if not one.is_dir()]
         demand(len(names) == len(set(names)), "two files of the bundle have one name")
         return {name: archive.read(name) for name in names}
 

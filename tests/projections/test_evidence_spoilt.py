@@ -116,6 +116,8 @@ def test_nothing_may_be_missing(whole: Files, missing: str, tmp_path: Path) -> N
         (lambda told: told["complete"][0].update(stop=13), "no such stretch"),
         (lambda told: told["complete"][0].update(principal="00" * 16), "not shown"),
         (lambda told: told["complete"][0].update(principal=None), "1 is missing"),
+        (lambda told: told["complete"][0].update(principal="AA" * 16, start=7), "no pseudonym"),
+        (lambda told: told["complete"][0].update(start=7), "not one chain"),
         (lambda told: told["complete"][0].update(account=OTHER), "can't be read"),
         (lambda told: told["rest"].clear(), "what came after the last one is not shown"),
         (lambda told: told["rest"][ACCOUNT].update(start=8), "not the last leaves"),
