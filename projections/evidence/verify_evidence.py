@@ -173,6 +173,7 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
     """What can be said of a bundle, and what is wrong with it: nothing, where it holds."""
     told = json.loads(files["evidence.json"])
     demand(told["format"] == FORMAT, f"this is not {FORMAT}")
+    demand(type(told["entries"]) is type(told["complete"]) is list, "entries and claims are lists")
     said: list[str] = []
     wrong: list[str] = []
     heads: dict[str, tuple[int, bytes]] = {}

@@ -1,7 +1,9 @@
 """Evidence holds for whoever has nothing but Python; and whatever is changed about it, it does not."""
 
+import ast
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +209,22 @@ def test_go_s_packages_find_the_same(judge: Judge, whole: Files) -> None:
         }
         assert judge("inclusion", **asked) == ""
         assert judge("inclusion", **asked | {"index": one["position"] + 1}) != ""
+
+
+def test_the_program_needs_python_3_9_and_nothing_else(whole: Files) -> None:
+    program = ast.parse(whole["verify_evidence.py"], feature_version=(3, 9))
+    imported = {
+        name
+        for node in ast.walk(program)
+        for name in (
+            [one.name for one in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported <= sys.stdlib_module_names
 
 
 # -- the same bytes -----------------------------------------------------------------------------------------------

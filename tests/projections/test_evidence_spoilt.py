@@ -220,7 +220,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_rubbish_is_not_verified_and_nothing_else(
     data: st.DataObject, whole: Files, tmp_path_factory: pytest.TempPathFactory
