@@ -9,12 +9,11 @@ import typer
 
 from api.cli.events import Account, Since, Until
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import checkpoint_key_of_ledger, opened_log
+from api.cli.opening import checkpoints_of_ledger, opened_log
 
 if TYPE_CHECKING:
     from ledger.log import Log
-    from projections.evidence import Chosen
-    from projections.evidence.heads import Heads
+    from projections.evidence import Chosen, Heads
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,9 +43,7 @@ def evidence(
 
     It holds the records, the proofs, the signed checkpoint, and a program of plain Python that checks them.
     """
-    from ledger.log.checkpoints import Checkpoints
-    from projections.evidence import EvidenceExists, TooMuch, digest_of, make_bundle, write_bundle
-    from projections.evidence.heads import Heads
+    from projections.evidence import EvidenceExists, Heads, TooMuch, digest_of, make_bundle, write_bundle
 
     if (bool(events), principal is not None, positions is not None).count(True) != 1:
         raise Failed("evidence of what? EVENT…, --principal or --positions")
@@ -64,8 +61,7 @@ def evidence(
     }
     question = {name: value for name, value in asked.items() if value is not None}
     with opened_log(context.obj) as log:
-        key = checkpoint_key_of_ledger(context.obj)
-        heads = Heads(Checkpoints(log, key), key)
+        heads = Heads(checkpoints_of_ledger(context.obj, log))
         chosen = _chosen(log, heads, question)
         try:
             files = make_bundle(log, heads, chosen, question=question)
@@ -81,8 +77,7 @@ def evidence(
 
 def _chosen(log: Log, heads: Heads, question: dict[str, Any]) -> Chosen:
     from api.asking import check_account, check_words, interval
-    from projections.evidence import chosen_activity, chosen_entries, chosen_stretch
-    from projections.evidence.choosing import positions_of
+    from projections.evidence import chosen_activity, chosen_entries, chosen_stretch, positions_of
     from projections.naming import account_named, events_named
 
     named = question.get("account")

@@ -8,8 +8,10 @@ from projections.evidence.choosing import (
     chosen_activity,
     chosen_entries,
     chosen_stretch,
+    positions_of,
 )
-from projections.evidence.writing import EvidenceExists, digest_of, write_bundle
+from projections.evidence.heads import Heads
+from projections.evidence.writing import EvidenceExists, digest_of, write_bundle, zipped
 
 __all__ = [
     "ENTRIES_MAX",
@@ -17,6 +19,7 @@ __all__ = [
     "Claim",
     "EvidenceExists",
     "Files",
+    "Heads",
     "NothingThere",
     "TooMuch",
     "chosen_activity",
@@ -24,5 +27,7 @@ __all__ = [
     "chosen_stretch",
     "digest_of",
     "make_bundle",
+    "positions_of",
     "write_bundle",
+    "zipped",
 ]

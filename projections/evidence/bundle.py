@@ -31,14 +31,16 @@ class TooMuch(Exception):
     """It would be more than a bundle holds."""
 
 
-def make_bundle(log: Log, heads: Heads, chosen: Chosen, *, question: dict[str, Any]) -> Files:
+def make_bundle(
+    log: Log, heads: Heads, chosen: Chosen, *, question: dict[str, Any], entries_max: int = ENTRIES_MAX
+) -> Files:
     """The files of a bundle by their names. `question` says in words of the face what was asked for.
 
     Raises TooMuch; TreeDamaged where the result would not check: what does not is no evidence but of damage.
     """
     places = sorted(chosen.shown | chosen.bare)
-    if len(places) > ENTRIES_MAX:
-        raise TooMuch(f"{len(places)} entries are more than the {ENTRIES_MAX} that a bundle holds")
+    if len(places) > entries_max:
+        raise TooMuch(f"{len(places)} entries are more than the {entries_max} that a bundle holds")
     files: Files = {}
     told: list[dict[str, Any]] = []
     rests: dict[str, Any] = {}
@@ -132,7 +134,7 @@ def _document(
     ]
     document = {
         "format": FORMAT,
-        "question": question,
+        "question": dict(sorted(question.items())),
         "complete": claims,
         "entries": told,
         "rest": rests,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from ledger.checkpoint import Checkpoint, NoCheckpointKey, account_key
+from ledger.checkpoint import Checkpoint, NoCheckpointKey
 from ledger.log.checkpoints import Checkpoints
-from ledger.notes import Signer, Verifier, names_key, unverified_text
+from ledger.notes import Verifier, names_key, unverified_text
 
 
 class Heads:
     """Signed when they are first asked for, and then as they were."""
 
-    def __init__(self, checkpoints: Checkpoints, key: Signer | None) -> None:
+    def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
-        self._key = key
         self._known: dict[str, bytes] = {}
 
     def note(self, account_id: str) -> bytes:
@@ -29,10 +28,8 @@ class Heads:
 
     def verifier(self, account_id: str) -> Verifier | None:
         """Whose signature it is; None where the key that signed it is not here."""
-        if self._key is None:
-            return None
-        verifier = account_key(self._key, account_id).verifier
-        return verifier if names_key(self.note(account_id), verifier) else None
+        verifier = self._checkpoints.verifier(account_id)
+        return verifier if verifier and names_key(self.note(account_id), verifier) else None
 
     def check_covered(self, account_id: str, position: int) -> None:
         """Raises NoCheckpointKey."""

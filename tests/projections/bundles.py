@@ -40,7 +40,7 @@ def fill(log: Log) -> None:
 
 
 def heads_of(log: Log) -> Heads:
-    return Heads(Checkpoints(log, KEY), KEY)
+    return Heads(Checkpoints(log, KEY))
 
 
 def bundle(log: Log, heads: Heads, chosen: Chosen) -> Files:

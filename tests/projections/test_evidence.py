@@ -21,12 +21,12 @@ from projections.evidence import (
     Files,
     NothingThere,
     TooMuch,
-    bundle,
     choosing,
     chosen_activity,
     chosen_entries,
     chosen_stretch,
     digest_of,
+    make_bundle,
     write_bundle,
 )
 from projections.evidence.heads import Heads
@@ -278,12 +278,12 @@ def test_a_chain_that_was_cut_gives_no_evidence(log: Log) -> None:
 
 def test_without_the_key_what_was_signed_will_do_and_the_stranger_brings_the_key(log: Log) -> None:
     fill(log)
-    unsigned = Heads(Checkpoints(log, None), None)
+    unsigned = Heads(Checkpoints(log, None))
     with pytest.raises(NoCheckpointKey):
         chosen_activity(log, unsigned, "alice")
     Checkpoints(log, KEY).publish(ACCOUNT)
     log.append(drafts(2))
-    heads = Heads(Checkpoints(log, None), None)
+    heads = Heads(Checkpoints(log, None))
     files = bundles.bundle(log, heads, chosen_activity(log, heads, "alice"))
     assert f"keys/{ACCOUNT}.txt" not in files
     assert [one["position"] for one in told(files)["entries"]] == [0, 3, 4, 6]
@@ -303,7 +303,8 @@ def test_nobody_and_nothing_is_told(filled: Log) -> None:
             activity(filled, principal, **narrowed)
 
 
-def test_a_bundle_has_an_end(filled: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "ENTRIES_MAX", 3)
+def test_a_bundle_has_an_end(filled: Log) -> None:
+    heads = heads_of(filled)
+    chosen = chosen_activity(filled, heads, "alice")
     with pytest.raises(TooMuch, match="4 entries are more than the 3"):
-        activity(filled, "alice")
+        make_bundle(filled, heads, chosen, question={}, entries_max=3)

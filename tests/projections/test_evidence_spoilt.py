@@ -181,7 +181,7 @@ def test_a_bundle_that_somebody_signed_themselves_is_known_by_the_key(filled: Lo
     forged = new_ledger_key("tested")
     other = Log(open_engine(str(tmp_path / "forged.sqlite"), create=True))
     fill(other)
-    heads = Heads(Checkpoints(other, forged), forged)
+    heads = Heads(Checkpoints(other, forged))
     files = make_bundle(other, heads, chosen_activity(other, heads, "alice"), question={})
     other.engine.dispose()
     assert wrong(files) == []
