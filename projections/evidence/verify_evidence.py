@@ -92,7 +92,7 @@ def signed(key: bytes, text: bytes, signature: bytes) -> bool:
 
 def check_checkpoint(note: bytes, key: str, account: str) -> tuple[int, bytes]:
     """The size and the root that the key has signed for the account's log."""
-    name, number, told = key.split("+", 2)
+    name, number, told = (key[:-1] if key.endswith("\n") else key).split("+", 2)
     kind_and_key = decode(told)
     demand(kind_and_key[:1] == b"\x01", f"the key {name} is not one of Ed25519")
     named = sha256(name.encode() + b"\n" + kind_and_key).digest()[:4]
@@ -110,6 +110,16 @@ def check_checkpoint(note: bytes, key: str, account: str) -> tuple[int, bytes]:
     origin, size, root = text.decode().split("\n")[:3]
     demand(origin == name and origin.rpartition("/")[2] == account, f"the checkpoint is of the log {origin}")
     return int(size), decode(root)
+
+
+def check_by_any(keys: list[str], note: bytes, account: str) -> tuple[int, bytes]:
+    """A ledger may have had several keys, and one of them has signed."""
+    for key in keys[:-1]:
+        try:
+            return check_checkpoint(note, key, account)
+        except Wrong:
+            continue
+    return check_checkpoint(note, keys[-1], account)
 
 
 def decode(told: str) -> bytes:
@@ -187,10 +197,12 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
         with_us = [key for key in keys if key.split("+")[0].rpartition("/")[2] == account]
         try:
             demand(bool(with_us) or not keys, "none of the keys that were given is of this log")
-            key = with_us[0] if with_us else files[f"keys/{account}.txt"].decode()
-            key = key[:-1] if key.endswith("\n") else key
-            size, root = heads[account] = check_checkpoint(files[f"checkpoints/{account}.txt"], key, account)
-            said.append(f"log {key.split('+')[0]}: {size} entries, root {root.hex()}, signature holds")
+            note = files[f"checkpoints/{account}.txt"]
+            size, root = heads[account] = check_by_any(
+                with_us or [files[f"keys/{account}.txt"].decode()], note, account
+            )
+            name = note.decode().split("\n")[0]
+            said.append(f"log {name}: {size} entries, root {root.hex()}, signature holds")
             if account in told["rest"]:
                 expected.add(f"leaves/{account}.txt")
                 read_rest(told["rest"][account], files[f"leaves/{account}.txt"], account, heads, leaves)

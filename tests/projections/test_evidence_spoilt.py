@@ -172,6 +172,8 @@ def test_another_key_will_not_do(whole: Files, filled: Log, tmp_path: Path) -> N
     code, lines = stranger.looks("--key", str(another.verifier))
     assert (code, lines[-1]) == (1, "NOT VERIFIED")
     assert any(f"not signed by the key iam-ledger/tested/{ACCOUNT}" in line for line in lines)
+    code, lines = stranger.looks("--key", str(another.verifier), "--key", public(ACCOUNT))
+    assert (code, lines[-1]) == (0, "VERIFIED")  # a ledger may have had several
     assert wrong({**whole, f"keys/{ACCOUNT}.txt": f"{another.verifier}\n".encode()})
     code, lines = stranger.looks()
     assert code == 0 and any("whose key it is. It came with the bundle" in line for line in lines)
