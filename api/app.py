@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
     authorize_described,
+    evidence_reads,
     log_reads,
     permission_reads,
     permission_reads_access,
@@ -100,7 +101,14 @@ def _app(investigation: Investigation, checkpoints: Checkpoints | None) -> FastA
     )
     app.state.investigation = investigation
     app.state.checkpoints = checkpoints or Checkpoints(investigation.log, None)
-    for room in (reads, log_reads, permission_reads, permission_reads_over_time, permission_reads_access):
+    for room in (
+        reads,
+        log_reads,
+        evidence_reads,
+        permission_reads,
+        permission_reads_over_time,
+        permission_reads_access,
+    ):
         app.include_router(room.router)
     tell_problems(app)
     return app

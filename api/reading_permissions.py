@@ -12,7 +12,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from api import permission_reads, permission_reads_access, permission_reads_over_time, questions
+from api import (
+    evidence_reads,
+    permission_reads,
+    permission_reads_access,
+    permission_reads_over_time,
+    questions,
+)
 from api.guard.questions import Decision
 from api.guard.rules import Rule, Rules
 from ledger.iam.root import CREATE_ACCOUNT
@@ -74,6 +80,7 @@ RULES: Final = Rules(
         _get("/v1/explain", "ExplainPermission", permission_reads.ExplainQuestion),
         _get("/v1/access/{principal:path}", "GetAccess", permission_reads_access.AccessQuestion),
         _get("/v1/who-can", "ListWhoCan", permission_reads_over_time.WhoCanQuestion),
+        _get("/v1/evidence", "ProveEntries", evidence_reads.EvidenceQuestion),
         _get("/v1/log/{account}/checkpoint", "GetCheckpoint", of=of_account),
         _get("/v1/log/{account}/tile/{path:path}", "GetTile", of=of_account),
         _get("/v1/log/{account}/proof/{position}", "ProveEntry", questions.ProofQuestion, of=of_account),

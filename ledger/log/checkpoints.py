@@ -25,7 +25,7 @@ from ledger.log.store import Log
 from ledger.log.tiles import tree_of
 from ledger.merkle.tiles import TiledTree
 from ledger.merkle.trees import root_at
-from ledger.notes import BadNote, Signer, names_key, unverified_text
+from ledger.notes import BadNote, Signer, Verifier, names_key, unverified_text
 
 FRESH_SECONDS: Final = 1.0
 
@@ -113,6 +113,10 @@ class Checkpoints:
             signer = self._signer(account_id)
             self._check(account_id, tree, before)
             return sign_checkpoint(Checkpoint(signer.name, size, root_at(tree, size)), signer)
+
+    def verifier(self, account_id: str) -> Verifier | None:
+        """The public half of the key, as it signs for the account; None where there is none."""
+        return None if self._key is None else account_key(self._key, account_id).verifier
 
     def due(self) -> list[str]:
         """The accounts whose logs have grown since they were last signed."""

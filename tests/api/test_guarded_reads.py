@@ -11,7 +11,14 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from api import log_reads, permission_reads, permission_reads_access, permission_reads_over_time, reads
+from api import (
+    evidence_reads,
+    log_reads,
+    permission_reads,
+    permission_reads_access,
+    permission_reads_over_time,
+    reads,
+)
 from api.guard.rules import Rule
 from api.reading_permissions import RULES
 from projections.permissions.verification import verify_decisions
@@ -125,12 +132,15 @@ def test_what_proves_the_log_is_fetched_by_who_may_and_each_time_an_entry(
         "GetTile",
         [{"ARN": f"arn:aws:iam-ledger:::account/{account.id}"}],
     )
-    for path in (f"{log}/proof/0", f"{log}/consistency?from=1"):
+    evidence = f"/v1/evidence?account={account.id}&principal=alice"
+    for path in (f"{log}/proof/0", f"{log}/consistency?from=1", evidence):
         assert get(server, alice.key, path).status_code == 403
         assert account.records()[-1]["errorCode"] == "AccessDenied"
         assert get(server, account.key, path).status_code == 200
     other = server.new_account()
-    assert get(server, account.key, f"/v1/log/{other.id}/tile/entries/000.p/1").status_code == 403
+    of_others = f"/v1/evidence?account={other.id}&principal=root", "/v1/evidence?principal=alice"
+    for path in (f"/v1/log/{other.id}/tile/entries/000.p/1", *of_others):
+        assert get(server, account.key, path).status_code == 403
 
 
 def test_where_there_is_one_account_it_need_not_be_named(tmp_path: Path) -> None:
@@ -181,7 +191,14 @@ def test_decisions_on_questions_come_out_the_same(
 def test_every_question_has_its_permission() -> None:
     routes = [
         route
-        for room in (reads, log_reads, permission_reads, permission_reads_access, permission_reads_over_time)
+        for room in (
+            reads,
+            log_reads,
+            evidence_reads,
+            permission_reads,
+            permission_reads_access,
+            permission_reads_over_time,
+        )
         for route in room.router.routes
     ]
     actions = []
