@@ -89,7 +89,15 @@ class Reader:
     def _entry(self, row: sa.Row[Any]) -> Entry:
         try:
             return self._put_together(row)
-        except (ZstdError, ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
+        except (
+            ZstdError,
+            ValueError,
+            LookupError,
+            TypeError,
+            OSError,
+            OverflowError,
+            AttributeError,
+        ) as error:
             raise EntryDamaged(row.account_id, row.position, f"{type(error).__name__}: {error}") from error
 
     def _put_together(self, row: sa.Row[Any]) -> Entry:
