@@ -59,7 +59,7 @@ def advance(connection: sa.Connection, log: Log, span: Span) -> None:
         cause, current = made.cause, made.account
         if cause.time != second:
             second, step = cause.time, 0
-        for kind, unique_id in current.touched:
+        for kind, unique_id in sorted(current.touched):  # else it were in an order of this process alone
             entity = current.get(kind, unique_id)
             document = current.document(entity) if entity is not None else None
             number = ids.get((kind, unique_id))
@@ -185,4 +185,4 @@ def action_numbers(connection: sa.Connection) -> list[int]:
     return [number for number, action in connection.execute(query) if action in FOLDED_ACTIONS]
 
 
-HISTORY = Projection("history", version=4, tables=(entities, versions, sightings), advance=advance)
+HISTORY = Projection("history", version=5, tables=(entities, versions, sightings), advance=advance)
