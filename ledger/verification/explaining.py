@@ -36,7 +36,8 @@ def explain(
         if after == -1:
             return Kind.INSERTED, "an entry was put in here, and those behind it moved"
         return Kind.EDITED_BODY, "it is not what its leaf hash commits to"
-    if moved != after:
+    behind_the_end = leaf.position + moved not in hashes
+    if moved != after and not behind_the_end:
         return Kind.REORDERED, f"here is what was written at {leaf.position + moved}"
     if moved > 0:
         return Kind.DELETED, f"{_entries(moved)} deleted before it, and those behind moved up"

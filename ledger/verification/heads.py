@@ -45,21 +45,20 @@ class SignedHeads:
         )
         self._stored = iter(connection.execute(query.where(checkpoints.c.size >= start)).all())
         self._next = next(self._stored, None)
-        if anchors:
-            found.anchors[account_id] = max(one.size for one in anchors)
 
     def reached(self, tree: Frontier) -> None:
         """Compare what was signed of a tree of this size."""
         while self._next is not None and self._next.size <= tree.size:
             stored = self._opened(self._next.size, self._next.note)
             if stored is not None and stored.size == tree.size:
-                self._compare(stored, tree, "a checkpoint that is stored here")
+                self._agrees(stored, tree, "a checkpoint that is stored here")
             self._next = next(self._stored, None)
         while self._next_anchor < len(self._anchors):
             anchor = self._anchors[self._next_anchor]
             if anchor.size != tree.size:
                 break
-            self._compare(anchor, tree, "the checkpoint that was given")
+            if self._agrees(anchor, tree, "the checkpoint that was given"):
+                self._found.anchors[self._account_id] = anchor.size
             self._next_anchor += 1
 
     def end(self, size: int) -> None:
@@ -90,10 +89,12 @@ class SignedHeads:
             return None
         return opened
 
-    def _compare(self, signed: Checkpoint, tree: Frontier, which: str) -> None:
-        if signed.root != tree.root:
-            said = f"the first {signed.size} entries are not those that were signed ({which})"
-            self._differs(Kind.REWRITTEN, said)
+    def _agrees(self, signed: Checkpoint, tree: Frontier, which: str) -> bool:
+        if signed.root == tree.root:
+            return True
+        said = f"the first {signed.size} entries are not those that were signed ({which})"
+        self._differs(Kind.REWRITTEN, said)
+        return False
 
     def _truncated(self, size: int, signed: int, which: str) -> None:
         said = f"the log has {size} entries, and {signed} were signed ({which})"

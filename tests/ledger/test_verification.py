@@ -303,7 +303,7 @@ def test_a_history_signed_anew_is_found_by_an_anchor_and_by_nothing_else(
     assert (without.listed, without.anchors) == ([], {})
     found = verified(again, anchors={ACCOUNT: [kept]})
     assert kinds(found) <= {Kind.REWRITTEN, Kind.TRUNCATED} and found.differing == 1
-    assert found.anchors == {ACCOUNT: kept.size}
+    assert found.anchors == {}
     again.engine.dispose()
 
 
@@ -323,6 +323,26 @@ def test_a_tail_that_was_cut_off_with_care_is_found_by_an_anchor(log: Log) -> No
     found = verified(again, anchors={ACCOUNT: [kept]})
     assert kinds(found) == {Kind.TRUNCATED}
     again.engine.dispose()
+
+
+def test_an_anchor_says_how_far_it_reaches(log: Log) -> None:
+    kept = [anchor(log), anchor(log, OTHER)]
+    log.append(various(20))
+    found = verified(log, anchors={ACCOUNT: [kept[0]], OTHER: [replace(kept[1], root=bytes(32))]})
+    assert found.anchors == {ACCOUNT: kept[0].size}
+    assert [(one.kind, one.account_id) for one in found.listed] == [(Kind.REWRITTEN, OTHER)]
+
+
+def test_an_entry_left_out_next_to_the_end_is_told_as_deleted(log: Log) -> None:
+    last = log.size(ACCOUNT) - 1
+    spoil(
+        log,
+        f"DELETE FROM entries WHERE {ROWS} = {last - 1}",
+        f"UPDATE entries SET position = position - 1 WHERE {ROWS} = {last}",
+        f"UPDATE accounts SET size = {last} WHERE id = :account",
+        account=number(log),
+    )
+    assert first(verified(log)) == (Kind.DELETED, last - 1)
 
 
 # -- from a checkpoint on -----------------------------------------------------------------------------------------
