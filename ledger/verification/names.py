@@ -13,6 +13,7 @@ from zstandard import ZstdError
 from ledger.entry import Origin
 from ledger.log.bodies import FRAME_MEMBERS, FrameKey, frame_document
 from ledger.log.names import action_named, digest, principal_content, principal_told, session_told
+from ledger.log.reading import DictionaryDamaged
 from ledger.log.rows import among
 from ledger.log.schema import Kind as StringKind
 from ledger.log.schema import arrivals, frames, identities, principals, strings
@@ -30,6 +31,7 @@ UNREADABLE: Final = (
     OverflowError,
     AttributeError,
     MemoryError,
+    DictionaryDamaged,
     OSError,  # of a time beyond what the system can tell
 )  # what comes of bytes and values that were never written so
 

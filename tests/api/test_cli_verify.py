@@ -180,6 +180,14 @@ def test_a_checkpoint_that_says_otherwise(command: Command, plain: Path) -> None
     assert (ran.code, ran.out) == (1, b"") and "does not begin with the 299 entries" in ran.err
 
 
+def test_a_dictionary_that_is_none_is_told_in_a_line(command: Command, plain: Path) -> None:
+    append(plain, 2_100)
+    harm(plain, "UPDATE dictionaries SET content = zeroblob(40)")
+    ran = command("--db", plain, "verify")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, b"", 1)
+    assert "dictionary 1 of the ledger is damaged" in ran.err
+
+
 def test_projections_are_built_again(command: Command, plain: Path) -> None:
     assert "projections built again: none" in command("--db", plain, "verify", "--projections").text
     assert command("--db", plain, "findings").code == 0
