@@ -128,7 +128,7 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error), Exit.NOT_ALL)
         case LedgerUnavailable() | NoVaultKey() | NoCheckpointKey():
             return Failed(str(error), Exit.UNAVAILABLE)
-        case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError"):
+        case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError", "DatabaseError"):
             return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)
     return None
 

@@ -21,6 +21,7 @@ from ledger.record import canonical, is_read_only, read_identity
 from ledger.verification.findings import Difference, Found, Kind
 
 REMEMBERED_MAX: Final = 200_000
+RESOURCES_MAX: Final = 20_000  # most are named once
 PAGE: Final = 5_000
 PSEUDONYM_BYTES: Final = 16
 UNREADABLE: Final = (
@@ -96,7 +97,7 @@ class Known:
 
     def resources(self, texts: Set[str]) -> dict[str, int]:
         """The numbers of resources; those that have none are left out."""
-        if len(self._resources) > REMEMBERED_MAX:
+        if len(self._resources) > RESOURCES_MAX:
             self._resources.clear()
         wanted = {digest(text.encode()) for text in texts - self._resources.keys()}
         if wanted:
