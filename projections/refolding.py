@@ -185,4 +185,4 @@ def action_numbers(connection: sa.Connection) -> list[int]:
     return [number for number, action in connection.execute(query) if action in FOLDED_ACTIONS]
 
 
-HISTORY = Projection("history", version=4, tables=(entities, versions, sightings), advance=advance)
+HISTORY = Projection("history", version=5, tables=(entities, versions, sightings), advance=advance)

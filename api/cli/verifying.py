@@ -1,33 +1,28 @@
-"""`verify`: whether what the ledger holds is what it says it is."""
+"""`verify`: whether what the ledger holds is what was written, and what was decided."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api.cli.events import Account
 from api.cli.exits import Exit, Failed, end, say
-from api.cli.opening import opened_log
-from api.cli.permission_tables import VERDICTS, statement_named
-from api.cli.printing import Format, Formatted, answer, cell, clock, console, plain, short, show
+from api.cli.opening import checkpoint_key_of_ledger, opened_log
+from api.cli.printing import Format, Formatted, answer, console, show
+from api.cli.verification_tables import decisions_report, log_report, projections_report
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from ledger.checkpoint import Checkpoint
+    from ledger.log import Log
+    from ledger.notes import Verifier
+    from ledger.verification.findings import Found
 
-    from projections.permissions.verification import Verified
-
-REASONS = {
-    "differs": "comes out otherwise",
-    "notOfTheCall": "is not about this call",
-    "notAsHashed": "is not what was hashed",
-    "unreadable": "can't be read",
-    "noState": "can't be made again",
-    "unknownSemantics": "was made by rules not known here",
-}
+Moved = Callable[[int, int], None]  # so many done, of so many
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,82 +31,180 @@ def add_to(app: typer.Typer) -> None:
 
 def verify(
     context: typer.Context,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint",
+            help="A checkpoint that was kept elsewhere: the log has to continue it. Again for another account.",
+            metavar="FILE",
+        ),
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--since",
+            help="The same, and entries are derived from there on only; those before were verified when it was made.",
+            metavar="FILE",
+        ),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="The public half of a key that signs; else this ledger's.", metavar="KEY"),
+    ] = None,
     decisions: Annotated[
         bool, typer.Option("--decisions", help="Make every stored decision again, from the log alone.")
+    ] = False,
+    projections: Annotated[
+        bool, typer.Option("--projections", help="Build every projection again beside it, and compare.")
     ] = False,
     account: Account = None,
     format: Formatted = Format.table,
 ) -> None:
-    """Check that every stored decision comes out the same when it is made again from the log alone."""
+    """Derive everything again from the stored bytes, and tell what differs from what was written."""
     from api.asking import check_account
-    from projections.vocabulary import UnknownName
 
-    if not decisions:
-        raise Failed("verify what? --decisions")
     if account is not None:
         check_account(account)
-    with opened_log(context.obj) as log, _progress() as progress:
-        from projections.permissions.verification import verify_decisions
-
-        known = log.account_ids()
-        if account is not None and account not in known:
-            raise UnknownName(f"the ledger has no account {account!r}")
-        verified = verify_decisions(log, known if account is None else [account], progress)
-    told = verified.to_document()
+    with opened_log(context.obj) as log:
+        told = _verified(
+            context.obj,
+            log,
+            account,
+            anchors=[(path, _read(path)) for path in checkpoint or ()],
+            since=None if since is None else (since, _read(since)),
+            keys=keys,
+            decisions=decisions,
+            projections=projections,
+        )
     if not answer(format, told):
-        show(*_report(told))
-    if told["divergences"]:
-        say(f"{len(told['divergences'])} of {told['stored']} stored decisions can't be confirmed")
+        show(*log_report(told["log"]))
+        if decisions:
+            show(*decisions_report(told["decisions"]))
+        if projections:
+            show(*projections_report(told["projections"]))
+    if any(list(_say(told))):
         end(Exit.NOT_ALL)
 
 
-def _report(told: Mapping[str, Any]) -> Iterator[RenderableType]:
-    for one in told["divergences"]:
-        yield from _divergence(one)
-    if not told["stored"]:
-        yield "0 stored decisions: what was imported came without any, so there is nothing to verify"
-        return
-    yield f"{told['stored']:,} stored, {told['recomputed']:,} recomputed, {told['diverging']:,} diverging"
-    if told["unknownSemantics"]:
-        yield f"{told['unknownSemantics']:,} were made by rules that are not known here"
+def _say(told: Mapping[str, Any]) -> Iterator[bool]:
+    if first := told["log"]["first"]:
+        place = ":".join(str(part) for part in (first["account"], first["position"]) if part is not None)
+        say(
+            f"{told['log']['differing']} differences; first{f' at {place}' if place else ''}: {first['detail']}"
+        )
+        yield True
+    if "decisions" in told and (wrong := told["decisions"]["divergences"]):
+        say(f"{len(wrong)} of {told['decisions']['stored']} stored decisions can't be confirmed")
+        yield True
+    if "projections" in told and (differing := told["projections"]["differing"]):
+        say(f"the projections differ from the log in {differing} ways; `iam-ledger rebuild` builds them anew")
+        yield True
 
 
-def _divergence(one: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """`111122223333:7  2026-03-17 13:46:00  CreateUser by alice: comes out otherwise`, and what differs."""
-    entry = one["entry"]
-    call = ""
-    if "eventID" in entry:
-        call = f"  {clock(entry['time'])}  {plain(entry['eventName'])} by {plain(short(entry['actor']))}"
-    yield cell(f"{entry['account']}:{entry['position']}{call}: {REASONS[one['reason']]}", "bold red")
-    yield cell(f"  {one['detail']}")
-    for side, title in (("stored", "stored"), ("recomputed", "comes out")):
-        if one[side] is not None and one["differs"]:
-            yield from _side(title, one[side], one["differs"])
+def _verified(
+    url: str,
+    log: Log,
+    account: str | None,
+    *,
+    anchors: Sequence[tuple[Path, bytes]],
+    since: tuple[Path, bytes] | None,
+    keys: list[str] | None,
+    decisions: bool,
+    projections: bool,
+) -> dict[str, Any]:
+    from ledger.verification.verification import NotTheBeginning, verify_log
+    from projections.vocabulary import UnknownName
+
+    known = log.account_ids()
+    if account is not None and account not in known:
+        raise UnknownName(f"the ledger has no account {account!r}")
+    chosen = known if account is None else [account]
+    verifiers = _verifiers(url, keys)
+    opened = [_anchor(verifiers, *one) for one in anchors]
+    begun = None if since is None else _anchor(verifiers, *since)
+    for whose, _ in [*opened, *([] if begun is None else [begun])]:
+        if whose not in chosen:
+            raise Failed(f"a checkpoint is of account {whose}, which is not verified here", Exit.NOT_ALL)
+    of_account: dict[str, list[Checkpoint]] = {}
+    for whose, one in opened:
+        of_account.setdefault(whose, []).append(one)
+    try:
+        with _progress("entries") as moved:
+            found = verify_log(
+                log,
+                chosen,
+                verifiers=verifiers,
+                anchors=of_account,
+                since=None if begun is None else dict([begun]),
+                whole=account is None,
+                progress=None if moved is None else _of_entries(moved),
+            )
+    except NotTheBeginning as error:
+        raise Failed(str(error), Exit.NOT_ALL) from error
+    told: dict[str, Any] = {"log": found.to_document()}
+    if decisions:
+        from projections.permissions.verification import verify_decisions
+
+        with _progress("decisions") as moved:
+            told["decisions"] = verify_decisions(
+                log,
+                chosen,
+                None if moved is None else lambda so_far: moved(so_far.recomputed, so_far.stored),
+            ).to_document()
+    if projections:
+        from projections.rebuilding import verify_projections
+
+        with _progress("projections") as moved:
+            told["projections"] = verify_projections(log, chosen, moved).to_document()
+    return told
 
 
-def _side(title: str, told: Mapping[str, Any], differs: list[str]) -> Iterator[RenderableType]:
-    yield cell(f"  {title}: {VERDICTS[told['decision']][0]}")
-    for member in differs:
-        if member == "statements":
-            for statement in told["statements"]:
-                yield cell(f"    {statement_named(statement)}")
-                for way in statement["ways"]:
-                    yield cell(f"      ← {', '.join(map(_grant, way))}")
-        elif member != "decision":
-            yield cell(f"    {member}: {plain(_words(told[member]))}")
+def _of_entries(moved: Moved) -> Callable[[Found], None]:
+    return lambda found: moved(found.entries, found.whole)
 
 
-def _grant(grant: Mapping[str, Any]) -> str:
-    made = "no entry is known" if grant["entry"] is None else f"entry {grant['entry']}"
-    return f"{grant['kind']} {grant['about']} ({made})"
+def _verifiers(url: str, keys: list[str] | None) -> Callable[[str], list[Verifier]]:
+    """The keys that may sign for an account: those that were given, or else the ledger's own; none where it has none."""
+    from ledger.checkpoint import account_key
+    from ledger.notes import BadKey, Verifier
+
+    if keys:
+        try:
+            given = [Verifier.parse(one) for one in keys]
+        except BadKey as error:
+            raise Failed(f"--key: {error}") from error
+        return lambda account_id: [one for one in given if one.name.rpartition("/")[2] == account_id]
+    signer = checkpoint_key_of_ledger(url)
+    return lambda account_id: [] if signer is None else [account_key(signer, account_id).verifier]
 
 
-def _words(value: Any) -> Any:
-    return str(value) if isinstance(value, list | dict) and value else value
+def _anchor(verifiers: Callable[[str], list[Verifier]], path: Path, note: bytes) -> tuple[str, Checkpoint]:
+    """Whose log it is of, and the checkpoint. Without a key it is taken on the word of whoever kept it."""
+    from ledger.checkpoint import Checkpoint, open_checkpoint
+    from ledger.notes import BadNote, unverified_text
+
+    try:
+        found = Checkpoint.of_text(unverified_text(note))
+        account = found.origin.rpartition("/")[2]
+        if trusted := verifiers(account):
+            found = open_checkpoint(note, trusted)
+    except BadNote as error:
+        raise Failed(f"{path} is no checkpoint to go by: {error}", Exit.NOT_ALL) from error
+    return account, found
+
+
+def _read(file: Path) -> bytes:
+    from ledger.notes import NOTE_BYTES_MAX
+
+    try:
+        with file.open("rb") as opened:
+            return opened.read(NOTE_BYTES_MAX + 1)
+    except OSError as error:
+        raise Failed(f"cannot read {file}: {error.strerror}", Exit.UNAVAILABLE) from error
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Verified], None] | None]:
+def _progress(what: str) -> Iterator[Moved | None]:
     """A bar on standard error, where somebody looks at it."""
     if not sys.stderr.isatty():
         yield None
@@ -119,7 +212,7 @@ def _progress() -> Iterator[Callable[[Verified], None] | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
-        TextColumn("verifying"),
+        TextColumn(f"verifying {what}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -127,8 +220,4 @@ def _progress() -> Iterator[Callable[[Verified], None] | None]:
         transient=True,
     ) as bar:
         task = bar.add_task("verifying", total=None)
-
-        def advance(verified: Verified) -> None:
-            bar.update(task, completed=verified.recomputed, total=verified.stored)
-
-        yield advance
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)

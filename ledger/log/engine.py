@@ -53,6 +53,8 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
         raise LedgerUnavailable(f"cannot open {shown}: {str(error.orig).splitlines()[0]}") from error
     except SQLAlchemyError as error:
         raise LedgerUnavailable(f"{shown} is not a ledger: {str(error).splitlines()[0]}") from error
+    except UnicodeDecodeError as error:  # of what SQLite quotes from a file that is damaged
+        raise LedgerUnavailable(f"{shown} is damaged: its schema can't be read") from error
     return engine
 
 
@@ -60,6 +62,7 @@ def migrate(engine: sa.Engine) -> None:
     """Bring the tables to the newest schema."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -67,7 +70,12 @@ def migrate(engine: sa.Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7240016701)"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise LedgerUnavailable(
+                f"the ledger's schema is of no version that there was: {error}"
+            ) from error
 
 
 def _parse(url: str) -> sa.URL:

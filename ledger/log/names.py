@@ -22,7 +22,7 @@ from ledger.log.bodies import FrameKey, frame_document
 from ledger.log.preparation import Prepared
 from ledger.log.rows import Row, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, frames, identities, principals, strings
-from ledger.record import INSIGHT, action_of, canonical, is_read_only, read_identity
+from ledger.record import INSIGHT, Identity, action_of, canonical, is_read_only, read_identity
 
 REMEMBERED_MAX = 300_000
 NAME_MAX = (
@@ -80,7 +80,7 @@ class Names:
             (Kind.AGENT, set(batch.agent)),
             (Kind.ERROR, set(batch.error)),
             (Kind.RESOURCE, set(chain.from_iterable(batch.resources))),
-            (Kind.ACTION, {_action_of(frame) for frame in new_frames}),
+            (Kind.ACTION, {action_named(frame) for frame in new_frames}),
         ):
             missing = texts - self.strings[kind].keys()
             if missing:
@@ -115,7 +115,7 @@ class Names:
 
         def row(id: int, digest: int, key: FrameKey) -> Row:
             document = frame_document(key)
-            return id, digest, actions[_action_of(key)], is_read_only(document), canonical(document)
+            return id, digest, actions[action_named(key)], is_read_only(document), canonical(document)
 
         rows = self._ensure(connection, frames, {canonical(frame_document(key)): key for key in keys}, row)
         for key, found in rows.items():
@@ -123,19 +123,13 @@ class Names:
 
     def _learn_identities(self, connection: sa.Connection, templates: Iterable[bytes]) -> None:
         read = {template: read_identity(orjson.loads(template)) for template in templates}
-        told = {
-            template: tuple(
-                _shown(value) if (value := getattr(identity, member)) is not None else None
-                for member in ("kind", "account_id", "unique_id", "arn", "name")
-            )
-            for template, identity in read.items()
-        }
+        told = {template: principal_told(identity) for template, identity in read.items()}
         people = self._ensure(
             connection,
             principals,
-            {_natural(parts): parts for parts in told.values()},
+            {principal_content(parts): parts for parts in told.values()},
             lambda id, digest, parts: (id, digest, *parts, os.urandom(16)),
-            content=lambda row: _natural(row[2:7]),
+            content=lambda row: principal_content(row[2:7]),
         )
         rows = self._ensure(
             connection,
@@ -145,7 +139,7 @@ class Names:
                 id,
                 digest,
                 people[told[template]][0],
-                _shown(read[template].session_arn or "") or None,
+                session_told(read[template]),
                 template,
             ),
         )
@@ -245,7 +239,17 @@ def _last_column(row: Row) -> bytes:
     return kept.encode() if isinstance(kept, str) else bytes(kept)
 
 
-def _natural(principal: Row) -> bytes:
+def principal_told(identity: Identity) -> tuple[str | None, ...]:
+    """The columns of the lasting principal: kind, account, unique id, ARN and name."""
+    told = (identity.kind, identity.account_id, identity.unique_id, identity.arn, identity.name)
+    return tuple([None if value is None else _shown(value) for value in told])
+
+
+def session_told(identity: Identity) -> str | None:
+    return _shown(identity.session_arn or "") or None
+
+
+def principal_content(principal: Row) -> bytes:
     """What tells one principal from another: kind, account, unique id, ARN and name."""
     kind, account_id, unique_id, arn, name = principal
     return canonical(
@@ -258,7 +262,7 @@ def _shown(text: str) -> str:
     return storable(text[:NAME_MAX])
 
 
-def _action_of(frame: FrameKey) -> str:
+def action_named(frame: FrameKey) -> str:
     source, name = frame[0], frame[1]
     if isinstance(source, str) and isinstance(name, str) and source and name:
         return storable(action_of(source, name))

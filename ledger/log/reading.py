@@ -48,6 +48,10 @@ class EntryDamaged(Exception):
         self.account_id, self.position = account_id, position
 
 
+class DictionaryDamaged(Exception):
+    """What bodies are compressed with is not what was written, so that none of them can be read."""
+
+
 class Reader:
     """Makes entries from rows of `everything()`.
 
@@ -65,7 +69,12 @@ class Reader:
     def load_dictionaries(self, connection: sa.Connection) -> None:
         for number, content in connection.execute(sa.select(dictionaries.c.id, dictionaries.c.content)):
             if not self.compression.knows(number):
-                self.compression.add(number, bytes(content))
+                try:
+                    self.compression.add(number, bytes(content))
+                except (ZstdError, TypeError) as error:
+                    raise DictionaryDamaged(
+                        f"dictionary {number} of the ledger is damaged: {error}"
+                    ) from error
 
     def entries(self, connection: sa.Connection, query: sa.Select[Any]) -> list[Entry]:
         rows = connection.execute(query).all()
@@ -89,7 +98,15 @@ class Reader:
     def _entry(self, row: sa.Row[Any]) -> Entry:
         try:
             return self._put_together(row)
-        except (ZstdError, ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
+        except (
+            ZstdError,
+            ValueError,
+            LookupError,
+            TypeError,
+            OSError,
+            OverflowError,
+            AttributeError,
+        ) as error:
             raise EntryDamaged(row.account_id, row.position, f"{type(error).__name__}: {error}") from error
 
     def _put_together(self, row: sa.Row[Any]) -> Entry:

@@ -1,0 +1,141 @@
+"""What was signed of a log against what the log is; and what stands in the tables beside any log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.log.preparation import told_by
+from ledger.log.schema import accounts, checkpoints, entries, mentions, tails, tiles
+from ledger.merkle.frontier import Frontier
+from ledger.notes import BadNote, Verifier, unverified_text
+from ledger.verification.findings import Difference, Found, Kind
+
+Contents = Callable[[int, str, Sequence[int]], Mapping[int, bytes]]
+
+
+class SignedHeads:
+    """The checkpoints of one account, stored ones and anchors, in the order of their sizes."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        found: Found,
+        *,
+        account: int,
+        account_id: str,
+        verifiers: Sequence[Verifier],
+        anchors: Sequence[Checkpoint],
+        start: int,
+    ) -> None:
+        self._connection, self._found = connection, found
+        self._account, self._account_id = account, account_id
+        self._verifiers = verifiers
+        self._next_anchor = 0
+        self._anchors = sorted(
+            (one for one in anchors if one.size >= start), key=lambda checkpoint: checkpoint.size
+        )
+        query = (
+            sa.select(checkpoints.c.size, checkpoints.c.note)
+            .where(checkpoints.c.account == account)
+            .order_by(checkpoints.c.size)
+        )
+        self._stored = iter(connection.execute(query.where(checkpoints.c.size >= start)).all())
+        self._next = next(self._stored, None)
+
+    def reached(self, tree: Frontier) -> None:
+        """Compare what was signed of a tree of this size."""
+        while self._next is not None and self._next.size <= tree.size:
+            stored = self._opened(self._next.size, self._next.note)
+            if stored is not None and stored.size == tree.size:
+                self._agrees(stored, tree, "a checkpoint that is stored here")
+            self._next = next(self._stored, None)
+        while self._next_anchor < len(self._anchors):
+            anchor = self._anchors[self._next_anchor]
+            if anchor.size != tree.size:
+                break
+            if self._agrees(anchor, tree, "the checkpoint that was given"):
+                self._found.anchors[self._account_id] = anchor.size
+            self._next_anchor += 1
+
+    def end(self, size: int) -> None:
+        """The log has this size, and what is left was signed of a larger one, or of one that has a gap."""
+        while self._next is not None:
+            self._opened(self._next.size, self._next.note)
+            if self._next.size > size:
+                self._truncated(size, self._next.size, "a checkpoint that is stored here")
+            self._next = next(self._stored, None)
+        for anchor in self._anchors[self._next_anchor :]:
+            if anchor.size > size:
+                self._truncated(size, anchor.size, "the checkpoint that was given")
+
+    def _opened(self, size: int, note: bytes) -> Checkpoint | None:
+        self._found.checkpoints += 1
+        try:
+            if self._verifiers:
+                opened = open_checkpoint(note, self._verifiers)
+                self._found.signatures += 1
+            else:
+                opened = Checkpoint.of_text(unverified_text(note))
+        except (BadNote, TypeError) as error:
+            self._differs(Kind.SIGNATURE_WRONG, f"the checkpoint of size {size}: {error}")
+            return None
+        if opened.size != size or opened.origin.rpartition("/")[2] != self._account_id:
+            said = f"the checkpoint that is kept as of size {size} is of {opened.origin[:200]}, {opened.size}"
+            self._differs(Kind.EDITED_COLUMN, said)
+            return None
+        return opened
+
+    def _agrees(self, signed: Checkpoint, tree: Frontier, which: str) -> bool:
+        if signed.root == tree.root:
+            return True
+        said = f"the first {signed.size} entries are not those that were signed ({which})"
+        self._differs(Kind.REWRITTEN, said)
+        return False
+
+    def _truncated(self, size: int, signed: int, which: str) -> None:
+        said = f"the log has {size} entries, and {signed} were signed ({which})"
+        self._found.add(Difference(Kind.TRUNCATED, said, self._account_id, size))
+
+    def _differs(self, kind: Kind, detail: str) -> None:
+        self._found.add(Difference(kind, detail, self._account_id))
+
+
+def find_duplicates(
+    connection: sa.Connection, found: Found, account_ids: Mapping[int, str], contents: Contents
+) -> None:
+    """No entry says what an earlier one of the same event id says: an append would not have taken it."""
+    e = entries.c
+    repeated = sa.select(e.event_head).group_by(e.event_head).having(sa.func.count() > 1).subquery()
+    query = (
+        sa.select(e.account, e.event_head, e.event_tail, e.position)
+        .where(e.event_head.in_(sa.select(repeated.c.event_head)), e.account.in_(list(account_ids)))
+        .order_by(e.account, e.event_head, e.event_tail, e.position)
+    )
+    streamed = connection.execution_options(stream_results=True)
+    for (account, _, _), rows in groupby(streamed.execute(query), key=lambda row: tuple(row[:3])):
+        positions = [row.position for row in rows]
+        if len(positions) < 2:
+            continue
+        content = contents(account, account_ids[account], positions)
+        seen: dict[bytes, int] = {}
+        for position in positions:
+            told = content.get(position, b"")
+            if told and told in seen:
+                said = f"it says again what entry {seen[told]} says"
+                found.add(Difference(Kind.INSERTED, said, account_ids[account], position))
+            for one in told_by(told):
+                seen.setdefault(one, position)
+
+
+def check_strays(connection: sa.Connection, found: Found) -> None:
+    """Rows that belong to no account."""
+    known = sa.select(accounts.c.id)
+    for table in (entries, mentions, tails, tiles, checkpoints):
+        query = sa.select(sa.func.count()).where(table.c.account.not_in(known))
+        if count := connection.execute(query).scalar_one():
+            said = f"{count} rows of {table.name} belong to no account: one was removed, or they were put in"
+            found.add(Difference(Kind.DELETED, said))

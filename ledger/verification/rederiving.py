@@ -1,0 +1,210 @@
+"""One entry derived again from its stored bytes: the record, the commitment, the leaf hash, and every column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+
+from ledger.entry import SALT_BYTES, Leaf, body_bytes, commit
+from ledger.log.bodies import (
+    WHOLE,
+    Coding,
+    Compression,
+    event_id_of,
+    join,
+    prefix_bytes,
+    split,
+    without_authorization,
+)
+from ledger.log.preparation import content_of, event_number
+from ledger.log.schema import Kind as StringKind
+from ledger.log.schema import entries
+from ledger.merkle.trees import HASH_BYTES
+from ledger.record import canonical, read_record
+from ledger.resources import resources_of
+from ledger.verification.names import UNREADABLE, Known
+
+_OPTIONAL: Final = frozenset(column.name for column in entries.columns if column.nullable)
+_BYTES: Final = frozenset(
+    column.name for column in entries.columns if isinstance(column.type, sa.LargeBinary)
+)
+
+
+@dataclass(slots=True)
+class Rederived:
+    """What an entry's stored bytes give. `leaf` is None where they can't be put together, and `wrong` says why."""
+
+    leaf: Leaf | None = None
+    content: bytes = b""
+    resources: list[str] = field(default_factory=list)
+    wrong: str | None = None
+    edited: list[str] = field(default_factory=list)  # the columns that do not follow from the body
+
+
+class Rederiving:
+    """Derives entries again. `known` has learned what the rows name."""
+
+    def __init__(self, compression: Compression, known: Known) -> None:
+        self._compression = compression
+        self._known = known
+        self._usual: set[tuple[type, ...]] = set()
+
+    def again(self, row: sa.Row[Any], account_id: str) -> Rederived:
+        try:
+            return self._again(row, account_id)
+        except UNREADABLE as error:
+            return Rederived(wrong=f"{type(error).__name__}: {str(error)[:200]}")
+
+    def _again(self, row: sa.Row[Any], account_id: str) -> Rederived:
+        # SQLite keeps in a column whatever somebody puts there, and 5.0 would do for 5.
+        kinds = tuple(map(type, row))
+        if kinds not in self._usual:
+            _check_types(row)
+            self._usual.add(kinds)
+        values: Any = row
+        (
+            _,
+            position,
+            time,
+            event_head,
+            event_tail,
+            frame_id,
+            action,
+            error_id,
+            identity_id,
+            principal,
+            back,
+            key_id,
+            began,
+            address_id,
+            agent_id,
+            arrival_id,
+            lag,
+            coding,
+            leaf_hash,
+            salt,
+            body,
+        ) = values  # as the table has them; asked for by name they take a tenth of the time of all this
+        if len(salt) != SALT_BYTES or len(leaf_hash) != HASH_BYTES:
+            raise ValueError("the salt or the leaf hash has another length")
+        dictionary, layout, authorized = Coding.of(coding)
+        split_at = prefix_bytes(layout)
+        rest = self._compression.decompress(dictionary, body[split_at:])
+        authorization = None
+        if authorized:
+            authorization, rest = without_authorization(rest)
+        known = self._known
+        frame, identity = known.frames[frame_id], known.identities[identity_id]
+        arrived, origin = known.arrivals[arrival_id]
+        key = self._text(StringKind.KEY, key_id)
+        address = self._text(StringKind.ADDRESS, address_id)
+        agent = self._text(StringKind.AGENT, agent_id)
+        if layout == WHOLE:
+            document = orjson.loads(rest)
+        else:
+            document = join(
+                layout,
+                frame=frame.document,
+                identity=identity.document,
+                event_id=event_id_of(event_head, event_tail),
+                seconds=time,
+                key=key,
+                began=began,
+                address=address,
+                agent=agent,
+                prefix=body[:split_at],
+                rest=rest,
+            )
+        canonical_record = canonical(document)
+        leaf = Leaf(
+            account_id=account_id,
+            position=position,
+            recorded_at=arrived + lag,
+            principal=identity.pseudonym,
+            previous=None if back is None else position - back,
+            commitment=commit(salt, body_bytes(canonical_record, origin, authorization)),
+        )
+        record = read_record(document, account_id=account_id)
+        parts = split(record, canonical_record)
+        stored = (
+            time,
+            (event_head, event_tail),
+            frame.key,
+            action,
+            self._text(StringKind.ERROR, error_id),
+            identity.document,
+            principal,
+            key,
+            began,
+            address,
+            agent,
+            layout,
+            body[:split_at],
+            rest,
+        )
+        derived = (
+            record.time,
+            event_number(record.event_id),
+            parts.frame,
+            frame.action,
+            parts.error,
+            parts.identity,
+            identity.principal,
+            parts.key,
+            parts.began,
+            parts.address,
+            parts.agent,
+            parts.layout,
+            parts.prefix,
+            parts.rest,
+        )
+        return Rederived(
+            leaf=leaf,
+            content=content_of(canonical_record, authorization),
+            resources=resources_of(document, account_id),
+            edited=[] if stored == derived else _edited(stored, derived),
+            wrong=None
+            if record.account_id == account_id
+            else f"the record is of account {record.account_id}",
+        )
+
+    def _text(self, kind: StringKind, number: int | None) -> str | None:
+        if number is None:
+            return None
+        found, text = self._known.strings[number]
+        if found != kind:
+            raise LookupError(f"string {number} is no {kind.name.lower()}")
+        return text
+
+
+DERIVED: Final = (
+    "time",
+    "event id",
+    "frame",
+    "action",
+    "error",
+    "identity",
+    "principal",
+    "access_key",
+    "session_began",
+    "address",
+    "agent",
+    "coding",
+    "body",
+    "body",
+)
+
+
+def _edited(stored: tuple[Any, ...], derived: tuple[Any, ...]) -> list[str]:
+    return [name for name, one, told in zip(DERIVED, stored, derived, strict=True) if one != told]
+
+
+def _check_types(row: sa.Row[Any]) -> None:
+    for name, value in row._mapping.items():
+        if value is None and name in _OPTIONAL:
+            continue
+        if type(value) is not (bytes if name in _BYTES else int):
+            raise TypeError(f"{name} holds a value of another type")
