@@ -22,7 +22,7 @@ from ledger.log.tiles import TreeDamaged, tree_of
 from ledger.merkle.frontier import Frontier
 from ledger.merkle.trees import root_at
 from ledger.notes import Verifier
-from ledger.verification.explaining import explain
+from ledger.verification.explaining import Explaining
 from ledger.verification.findings import Difference, Found, Kind
 from ledger.verification.heads import SignedHeads, check_strays, find_duplicates
 from ledger.verification.mentions import BLOCK, Mention, Mentions
@@ -146,6 +146,7 @@ class _Walk:
         self._tiles = StoredTiles(self._connection, self._found, self._account, self._account_id)
         self._mentions = Mentions(self._account, self._account_id, self._start)
         self._last: dict[int, int] = {}
+        self._explaining = Explaining(self._connection)
         anchors = list(whole._anchors.get(head.account_id, ()))
         if begun is not None:
             anchors.append(begun)
@@ -220,8 +221,8 @@ class _Walk:
                 self._differs(Kind.EDITED_BODY, "it is not what its leaf hash commits to", position)
             elif not holds:
                 next_leaf = None if after is None else after.leaf
-                told = explain(
-                    self._connection, row, one.leaf, expected_previous=previous, next_leaf=next_leaf
+                told = self._explaining.explain(
+                    row, one.leaf, expected_previous=previous, next_leaf=next_leaf
                 )
                 self._differs(*told, position)
             if holds and row.back != expected_back:
