@@ -111,7 +111,9 @@ def test_its_reads_are_calls_like_any_other(delivered: Delivered) -> None:
     before = len(delivered.account.records())
     delivered.validated()
     told = [record["eventName"] for record in delivered.account.records()[before:]]
-    names = [name for name in told if name != "ClockSetBack"]  # the deliveries were made by a clock that is ahead
+    names = [
+        name for name in told if name != "ClockSetBack"
+    ]  # the deliveries were made by a clock that is ahead
     digests, logs = len(delivered.digests()), len(delivered.logs())
     assert names[:4] == ["DescribeTrails", "GetBucketLocation", "ListObjects", "ListPublicKeys"]
     assert names[4:] == ["GetObject"] * (digests + logs)
