@@ -82,7 +82,7 @@ def register(
             arn = f"arn:aws:iam::{desk.number}:role/{role}" if found is None else found.arn
             overrides = {"TaskRoleArn": arn}
             told = desk.call("ecs:RunTask", TaskDefinition=name, Overrides=overrides, Tags=tags)
-            show(told["Tasks"][0]["TaskArn"])
+            show(told["tasks"][0]["taskArn"])
             return
         told = desk.call(
             "ec2:RunInstances",

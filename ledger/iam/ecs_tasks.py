@@ -67,7 +67,7 @@ def decide_run_task(account: Account, call: Call, moment: Moment) -> Answer:
     }
     response = {"tasks": [task], "failures": []}
     return Answer(
-        {"Tasks": [{"TaskArn": task_arn}]},
+        {"tasks": [{"taskArn": task_arn}]},
         extra={"requestParameters": request, "responseElements": response},
     )
 
@@ -100,7 +100,7 @@ def decide_stop_task(account: Account, call: Call, moment: Moment) -> Answer:
         raise InvalidTask("The referenced task was not found.")
     cluster = there.id.split("/")[-2]
     return Answer(
-        {"Task": {"TaskArn": there.id}},
+        {"task": {"taskArn": there.id}},
         extra={
             "requestParameters": {"cluster": cluster, "task": there.id},
             "responseElements": {"task": {"taskArn": there.id, "desiredStatus": "STOPPED"}},

@@ -234,7 +234,7 @@ def test_giving_a_machine_a_role_is_passing_the_role(
 def test_a_task_is_run_with_a_role_and_stopped() -> None:
     asked = with_profiles("web")
     told = asked("RunTask", TaskDefinition="web-2", Overrides={"TaskRoleArn": ROLE}, Tags=[])
-    task_arn = told["Tasks"][0]["TaskArn"]
+    task_arn = told["tasks"][0]["taskArn"]
     assert only(asked).id == task_arn
     assert only(asked).runs_as == TaskRole(ROLE, asked.position)
     asked("StopTask", Task=task_arn)

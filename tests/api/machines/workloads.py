@@ -86,7 +86,7 @@ def run_task(account: Account, role: str, name: str = "task-1") -> str:
         Overrides=overrides,
         Tags=[{"Key": "Name", "Value": name}],
     )
-    return str(told["Tasks"][0]["TaskArn"])
+    return str(told["tasks"][0]["taskArn"])
 
 
 def without_keys(home: Path) -> dict[str, str]:
