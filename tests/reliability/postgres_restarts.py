@@ -91,6 +91,8 @@ def restarted_under_writers(restarts: int, seed: int = 10, *, seconds: float = 0
         key, _ = new_ledger(url)
         team = Writers(url, key, WRITERS, pairs=None)
         ways = list(ENDS)
+        while not team.all_heard:
+            team.listen(0.05)
         for trial in range(restarts):
             before = len(team.answers)
             while team.going and len(team.answers) < before + WRITERS:

@@ -79,6 +79,12 @@ class Writers:
             ear.close()
             self._ears.append(hears)
         self.broke_off = 0
+        self._silent = list(self._ears)
+
+    @property
+    def all_heard(self) -> bool:
+        """Whether each has been answered once: a writer that is still starting must not be what a trial hits."""
+        return not self._silent
 
     @property
     def going(self) -> bool:
@@ -98,6 +104,8 @@ class Writers:
                     self._ears.remove(ear)
                 else:
                     self.answers.append(told)
+                if ear in self._silent:
+                    self._silent.remove(ear)
 
     def stop(self) -> None:
         """Have all end after what they are at."""
