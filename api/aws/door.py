@@ -24,7 +24,7 @@ from api.aws.canonical_request import RawRequest
 from api.aws.models import Operation, Service
 from api.aws.refusing import WireError
 from api.aws.s3 import S3, is_for_s3
-from api.aws.signature import SignatureError, check, read_signature
+from api.aws.signature import SignatureError, check, missing_token, read_signature
 from ledger.authority.authority import Authority, Reply, Request
 from ledger.authority.credentials import Presented, Unauthenticated
 from ledger.authority.recording import REGION, Surroundings
@@ -86,7 +86,7 @@ class Door:
             presented, region = None, REGION
         operation, parameters, invalid = _understood(service, raw)
         if presented is None and operation.name not in WITHOUT_CREDENTIALS:
-            raise SignatureError("MissingAuthenticationToken", 403, "Request is missing Authentication Token")
+            raise missing_token()
         account_id = _account_of_role(parameters) if presented is None else presented.account_id
         client = scope.get("client")
         request = Request(

@@ -77,17 +77,6 @@ def missing_token() -> SignatureError:
     return SignatureError("MissingAuthenticationToken", 403, "Request is missing Authentication Token")
 
 
-def unknown_token() -> SignatureError:
-    """For a key id that nobody has, or a session token that is not ours or not that key's."""
-    return SignatureError(
-        "InvalidClientTokenId", 403, "The security token included in the request is invalid."
-    )
-
-
-def expired_token() -> SignatureError:
-    return SignatureError("ExpiredToken", 403, "The security token included in the request is expired")
-
-
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a signing key is good for."""

@@ -71,9 +71,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A call that was authenticated and authorized. `decided` is None where no permission is needed."""
+    """A call that was authenticated and authorized, and its record as far as no outcome stands in it.
 
-    by: Bearer
+    `decided` is None where no permission is needed.
+    """
+
+    document: dict[str, Any]
     call: Call
     decided: Authorization | None
     refusal: Refusal | None
@@ -139,16 +142,13 @@ class Authority:
             return self._nowhere(request, decision)
         if decision is not None and decision.outside:
             return self._outside(request, decision)
+        facts: Mapping[str, Any] = {}
         if decision is not None and decision.facts and request.invalid is None:
-            facts: Mapping[str, Any] = {}
             try:
                 facts = self._facts(request, decision)
             except TooManyAttempts as error:
                 request = replace(request, invalid=Throttling(f"Rate exceeded: {error}"))
-            return self._told(
-                self.turns.call(request.account_id, lambda now: self._inside(request, now, facts))
-            )
-        return self._told(self.turns.call(request.account_id, lambda now: self._inside(request, now, {})))
+        return self._told(self.turns.call(request.account_id, lambda now: self._inside(request, now, facts)))
 
     def submit(self, request: Request, done: Done) -> None:
         """Make a call for which `waits` is false; `done` is called with the Reply in another thread."""
@@ -168,12 +168,11 @@ class Authority:
 
     def _inside(self, request: Request, now: Now, facts: Mapping[str, Any]) -> Written:
         """Judge and decide on the account as it stands, with nobody in between."""
-        event_id = now.event_id()
-        judged = self._judge(request, now, facts, event_id)
+        judged = self._judge(request, now, facts)
         answer, refusal = Answer(), judged.refusal
         if refusal is None:
             answer, refusal = self._decide(request.action, judged.call, now.account, now.time)
-        return self._written(request, now, judged, answer, refusal, event_id)
+        return self._written(request, now, judged, answer, refusal)
 
     def _outside(self, request: Request, decision: Decision) -> Reply:
         """Judge first; decide where nobody is kept waiting; judge again, and write down what came of it.
@@ -183,10 +182,9 @@ class Authority:
         """
 
         def judge(now: Now) -> Written:
-            event_id = now.event_id()
-            judged = self._judge(request, now, {}, event_id)
+            judged = self._judge(request, now, {})
             if judged.refusal is not None:
-                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
+                return self._written(request, now, judged, Answer(), judged.refusal)
             return Written(None, (judged.call, now.account, now.time))
 
         told = self.turns.call(request.account_id, judge)
@@ -196,11 +194,10 @@ class Authority:
         answer, refusal = self._decide(request.action, call, account, at)
 
         def write(now: Now) -> Written:
-            event_id = now.event_id()
-            judged = self._judge(request, now, {}, event_id)
+            judged = self._judge(request, now, {})
             if judged.refusal is not None:
-                return self._written(request, now, judged, Answer(), judged.refusal, event_id)
-            return self._written(request, now, judged, answer, refusal, event_id)
+                return self._written(request, now, judged, Answer(), judged.refusal)
+            return self._written(request, now, judged, answer, refusal)
 
         return self._told(self.turns.call(request.account_id, write))
 
@@ -227,7 +224,7 @@ class Authority:
         """What the decision needs to know from elsewhere. Not for those who may not make the call."""
 
         def judge(now: Now) -> Written:
-            judged = self._judge(request, now, {}, now.event_id())
+            judged = self._judge(request, now, {})
             return Written(None, (judged, now.account, now.time))
 
         if request.presented is None and request.by is ANYBODY:  # whoever it is, the facts are to tell
@@ -241,7 +238,7 @@ class Authority:
             return {}
         return {name: FACTS[name](self.vault, account, judged.call, at) for name in decision.facts}
 
-    def _judge(self, request: Request, now: Now, facts: Mapping[str, Any], event_id: str) -> _Judged:
+    def _judge(self, request: Request, now: Now, facts: Mapping[str, Any]) -> _Judged:
         presented, account = request.presented, now.account
         by = request.by
         if presented is not None:
@@ -256,14 +253,15 @@ class Authority:
         if vouched is not None:
             by = replace(by, federated=vouched.bearer)
         call = Call(request.action, request.parameters, by, facts)
+        document = self._record(request, now, by)
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
-            return _Judged(by, call, None, request.invalid)
+            return _Judged(document, call, None, request.invalid)
         try:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
-            return _Judged(by, call, None, about_nothing)
-        asked = read_record(self._record(request, account, by, now.time, event_id))
+            return _Judged(document, call, None, about_nothing)
+        asked = read_record(document)
         said = {} if vouched is None else vouched.values
         decided = None
         for action, named in questions:
@@ -274,13 +272,13 @@ class Authority:
                 decided = found
             if not found.allowed:
                 words = denial(found) if vouched is None else f"Not authorized to perform {request.action}"
-                return _Judged(by, call, found, AccessDenied(words))
+                return _Judged(document, call, found, AccessDenied(words))
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
                 f"The action {request.action.partition(':')[2]} is not valid for this endpoint."
             )
-        return _Judged(by, call, decided, refusal)
+        return _Judged(document, call, decided, refusal)
 
     @staticmethod
     def _questions(
@@ -329,10 +327,9 @@ class Authority:
         judged: _Judged,
         answer: Answer,
         refusal: Refusal | None,
-        event_id: str,
     ) -> Written:
         output: Mapping[str, Any] = answer.output if refusal is None else {}
-        document = self._record(request, now.account, judged.by, now.time, event_id)
+        document = judged.document
         if refusal is not None:
             refusal.message = without_secrets(refusal.message)
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
@@ -346,7 +343,7 @@ class Authority:
         draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
         if refusal is None and "Credentials" in output:
             output = self._with_token(output, now.account.id, now.position)
-        reply = Reply(output, refusal, event_id, judged.decided, answer.worded_by)
+        reply = Reply(output, refusal, document["eventID"], judged.decided, answer.worded_by)
         return Written(draft, reply, answer.secrets)
 
     def _with_token(self, output: Mapping[str, Any], account_id: str, position: int) -> Mapping[str, Any]:
@@ -359,14 +356,14 @@ class Authority:
         return {**output, "Credentials": {**given, "SessionToken": sealed}}
 
     @staticmethod
-    def _record(request: Request, account: Account, by: Bearer, at: int, event_id: str) -> dict[str, Any]:
+    def _record(request: Request, now: Now, by: Bearer) -> dict[str, Any]:
         name = request.action.partition(":")[2]
         return record_of(
-            account,
+            now.account,
             by,
             request.action,
-            at=at,
-            event_id=event_id,
+            at=now.time,
+            event_id=now.event_id(),
             surroundings=request.surroundings,
             read_only=name.startswith(READS) or request.action.startswith("sts:"),
             request=recorded(request.parameters),

@@ -24,7 +24,6 @@ from ledger.policy.request import caller_of
 
 ECS_TASKS: Final = "ecs-tasks.amazonaws.com"
 SESSION_SECONDS: Final = 6 * 3600
-SESSION_SECONDS_MAX: Final = 12 * 3600
 INSTANCE_SESSION_SECONDS_MIN: Final = 3600
 
 # botocore takes a metadata service that gives it less than this for disturbed, and goes on with the old credentials beyond

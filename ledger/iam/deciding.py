@@ -74,9 +74,7 @@ class Call:
     action: str
     parameters: Mapping[str, Any]
     by: Bearer
-    facts: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what was looked up for it: see `Operation.looks_up`
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what was looked up for it: see `Decision`
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
