@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ledger.authority.beginning import SOURCE as OWN_SOURCE
 from ledger.authority.context import live_context
-from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer
+from ledger.authority.credentials import Presented, Sessions, holder_of_bearer
 from ledger.authority.denials import denial
 from ledger.authority.outcomes import OUTCOME_SECONDS_MAX, Pending, Recorded, Unanswered
 from ledger.authority.recording import Surroundings, record_of
@@ -118,10 +118,7 @@ class ServiceCalls:
 
     def _decided(self, inquiry: Inquiry, now: Now) -> tuple[Told, dict[str, Any]]:
         presented, account = inquiry.presented, now.account
-        session = None
-        if presented.position is not None:
-            session = self._sessions.at(now.turn, presented.position)
-        by = bearer_of(account, presented, now.time, session)
+        by = self._sessions.bearer(now.turn, account, presented, now.time)
         event_id = now.event_id()
         extra: dict[str, Any] = {"managementEvent": False, "eventCategory": "Data"}
         if inquiry.resource != EVERYTHING:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ledger.account.account import Account
 from ledger.authority.asking import ServiceCalls
 from ledger.authority.context import live_context
-from ledger.authority.credentials import Presented, Sessions, bearer_of, holder_of_bearer, unknown_key
+from ledger.authority.credentials import Presented, Sessions, holder_of_bearer, unknown_key
 from ledger.authority.denials import denial
 from ledger.authority.facts import FACTS
 from ledger.authority.hiding import kept
@@ -242,13 +242,7 @@ class Authority:
         presented, account = request.presented, now.account
         by = request.by
         if presented is not None:
-            session = None
-            if presented.position is not None:
-                session = self._sessions.at(now.turn, presented.position)
-                # The entry may be another than the token meant: this may be an older copy of the ledger, written on.
-                if session.access_key_id != presented.access_key_id:
-                    raise unknown_key()
-            by = bearer_of(account, presented, now.time, session)
+            by = self._sessions.bearer(now.turn, account, presented, now.time)
         vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
         if vouched is not None:
             by = replace(by, federated=vouched.bearer)

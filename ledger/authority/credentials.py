@@ -52,7 +52,17 @@ class Sessions:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, int], Session] = OrderedDict()
 
-    def at(self, turn: Turn, position: int) -> Session:
+    def bearer(self, turn: Turn, account: Account, presented: Presented, at: int) -> Bearer:
+        """Who presents the credential at that second; raises Unauthenticated where it does not work."""
+        session = None
+        if presented.position is not None:
+            session = self._at(turn, presented.position)
+            # The entry may be another than the token meant: this may be an older copy of the ledger, written on.
+            if session.access_key_id != presented.access_key_id:
+                raise unknown_key()
+        return bearer_of(account, presented, at, session)
+
+    def _at(self, turn: Turn, position: int) -> Session:
         """The session that the entry opened; raises Unauthenticated where it opened none."""
         place = (turn.account_id, position)
         found = self._known.get(place)
