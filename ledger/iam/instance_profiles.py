@@ -11,7 +11,7 @@ from immutables import Map
 from ledger.account.account import Account
 from ledger.account.change import Change
 from ledger.account.deletion import delete
-from ledger.account.entities import InstanceProfile, Kind, ProfiledRole, tagging, untagging, without
+from ledger.account.entities import InstanceProfile, Kind, ProfiledRole, tagging, without
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, Question, decides
 from ledger.iam.limits import INSTANCE_PROFILES, ROLES_PER_INSTANCE_PROFILE, room_for_one_more
 from ledger.iam.operations import Rank, evolves
@@ -20,7 +20,8 @@ from ledger.iam.present import instance_profile_named, modifiable_role, role_nam
 from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from ledger.iam.roles import brief as brief_role
 from ledger.iam.subjects import absent, create, created, the_instance_profile, the_role
-from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
+from ledger.iam.tagging_operations import taggable
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
 from ledger.iam.targets import a_role, an_instance_profile, arn, listed, new
 
 
@@ -153,31 +154,10 @@ def remove_role_from_instance_profile(account: Account, change: Change) -> Accou
     return account.put(replace(profile, roles=without(profile.roles, role.id))).touch(role)
 
 
-@decides("iam:TagInstanceProfile", on=an_instance_profile)
-def decide_tag_instance_profile(account: Account, call: Call, moment: Moment) -> Answer:
-    profile = instance_profile_named(account, call["InstanceProfileName"])
-    new_tags(InstanceProfile, profile.tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagInstanceProfile", rank=Rank.CHANGE)
-def tag_instance_profile(account: Account, change: Change) -> Account:
-    account, profile = the_instance_profile(account, change)
-    return account.put(tagging(profile, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagInstanceProfile", on=an_instance_profile)
-def decide_untag_instance_profile(account: Account, call: Call, moment: Moment) -> Answer:
-    instance_profile_named(account, call["InstanceProfileName"])
-    return NOTHING
-
-
-@evolves("iam:UntagInstanceProfile", rank=Rank.REVOKE)
-def untag_instance_profile(account: Account, change: Change) -> Account:
-    account, profile = the_instance_profile(account, change)
-    return account.put(untagging(profile, change.request.texts("TagKeys")))
-
-
-@decides("iam:ListInstanceProfileTags", on=an_instance_profile)
-def list_instance_profile_tags(account: Account, call: Call, moment: Moment) -> Answer:
-    return Answer(listed_tags(call, instance_profile_named(account, call["InstanceProfileName"]).tags))
+taggable(
+    "InstanceProfile",
+    InstanceProfile,
+    on=an_instance_profile,
+    there=lambda account, call: instance_profile_named(account, call["InstanceProfileName"]),
+    told=the_instance_profile,
+)

@@ -11,7 +11,7 @@ from immutables import Map
 from ledger.account.account import Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change
-from ledger.account.entities import OIDCProvider, tagging, untagging, without
+from ledger.account.entities import OIDCProvider, tagging, without
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
 from ledger.iam.identity_propagation import (
     check_creation,
@@ -36,7 +36,8 @@ from ledger.iam.refusals import (
     ValidationError,
 )
 from ledger.iam.subjects import absent
-from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
+from ledger.iam.tagging_operations import taggable
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn
 
 UNSEEN = (Reason.UNSEEN_CREATION,)
@@ -148,11 +149,6 @@ def list_open_id_connect_providers(account: Account, call: Call, moment: Moment)
     return Answer({"OpenIDConnectProviderList": told})
 
 
-@decides("iam:ListOpenIDConnectProviderTags", on=a_provider)
-def list_open_id_connect_provider_tags(account: Account, call: Call, moment: Moment) -> Answer:
-    return Answer(listed_tags(call, provider_there(account, call).tags))
-
-
 @decides("iam:AddClientIDToOpenIDConnectProvider", on=a_provider)
 def decide_add_client_id(account: Account, call: Call, moment: Moment) -> Answer:
     _check_client_ids({*provider_there(account, call).client_ids, call["ClientID"]})
@@ -227,30 +223,6 @@ def delete_open_id_connect_provider(account: Account, change: Change) -> Account
     return absent(account, arn) if provider is None else account.drop(provider.kind, arn)
 
 
-@decides("iam:TagOpenIDConnectProvider", on=a_provider)
-def decide_tag_open_id_connect_provider(account: Account, call: Call, moment: Moment) -> Answer:
-    new_tags(OIDCProvider, provider_there(account, call).tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagOpenIDConnectProvider", rank=Rank.CHANGE)
-def tag_open_id_connect_provider(account: Account, change: Change) -> Account:
-    account, provider = _the_oidc_provider(account, change)
-    return account.put(tagging(provider, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagOpenIDConnectProvider", on=a_provider)
-def decide_untag_open_id_connect_provider(account: Account, call: Call, moment: Moment) -> Answer:
-    provider_there(account, call)
-    return NOTHING
-
-
-@evolves("iam:UntagOpenIDConnectProvider", rank=Rank.REVOKE)
-def untag_open_id_connect_provider(account: Account, change: Change) -> Account:
-    account, provider = _the_oidc_provider(account, change)
-    return account.put(untagging(provider, change.request.texts("TagKeys")))
-
-
 def _the_oidc_provider(account: Account, change: Change) -> tuple[Account, OIDCProvider]:
     arn = change.request.needed("OpenIDConnectProviderArn")
     found = account.oidc_providers.get(arn)
@@ -267,3 +239,6 @@ def _url(arn: str) -> str:
 def _address(url: str) -> str:
     """The URL as the provider's ARN has it."""
     return url.partition("://")[2].rstrip("/")
+
+
+taggable("OpenIDConnectProvider", OIDCProvider, on=a_provider, there=provider_there, told=_the_oidc_provider)

@@ -19,7 +19,6 @@ from ledger.account.entities import (
     ManagedPolicy,
     PolicyVersion,
     tagging,
-    untagging,
 )
 from ledger.account.managed_policies import Outline, outline
 from ledger.iam.deciding import NOTHING, UNIQUE_ID_CHARACTERS, Answer, Call, Moment, decides
@@ -35,6 +34,7 @@ from ledger.iam.refusals import (
     NoSuchEntity,
 )
 from ledger.iam.subjects import AWS_MANAGED, absent, create, created, the_policy
+from ledger.iam.tagging_operations import changes_tags
 from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
 from ledger.iam.targets import a_policy, arn, new
 from ledger.policy.grammar import PolicyKind, policy_size
@@ -231,29 +231,13 @@ def delete_policy(account: Account, change: Change) -> Account:
 OUTSIDE_TAGS = "Cannot tag policies outside your own account."
 
 
-@decides("iam:TagPolicy", on=a_policy)
-def decide_tag_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    policy = _own_found(account, call["PolicyArn"], OUTSIDE_TAGS)
-    new_tags(ManagedPolicy, policy.tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagPolicy", rank=Rank.CHANGE)
-def tag_policy(account: Account, change: Change) -> Account:
-    account, policy = the_policy(account, change.request.needed("PolicyArn"))
-    return account.put(tagging(policy, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagPolicy", on=a_policy)
-def decide_untag_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    _own_found(account, call["PolicyArn"], OUTSIDE_TAGS)
-    return NOTHING
-
-
-@evolves("iam:UntagPolicy", rank=Rank.REVOKE)
-def untag_policy(account: Account, change: Change) -> Account:
-    account, policy = the_policy(account, change.request.needed("PolicyArn"))
-    return account.put(untagging(policy, change.request.texts("TagKeys")))
+changes_tags(
+    "Policy",
+    ManagedPolicy,
+    on=a_policy,
+    there=lambda account, call: _own_found(account, call["PolicyArn"], OUTSIDE_TAGS),
+    told=lambda account, change: the_policy(account, change.request.needed("PolicyArn")),
+)
 
 
 @decides("iam:ListPolicyTags", on=a_policy)

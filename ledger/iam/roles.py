@@ -18,7 +18,6 @@ from ledger.account.entities import (
     TrustPolicy,
     known,
     tagging,
-    untagging,
 )
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
 from ledger.iam.documents import encoded
@@ -28,7 +27,8 @@ from ledger.iam.paging import paged
 from ledger.iam.present import boundary_there, modifiable_role, role_named
 from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists, InvalidInput, ValidationError
 from ledger.iam.subjects import absent, create, created, policy_in_use, the_role
-from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
+from ledger.iam.tagging_operations import taggable
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
 from ledger.iam.targets import a_role, arn, listed, new
 from ledger.iam.trust import check_trust
 from ledger.policy.request import SERVICE_LINKED_PATH
@@ -240,30 +240,6 @@ def delete_role(account: Account, change: Change) -> Account:
     return absent(account, f"role/{name}") if role is None else delete(account, role, change.position)
 
 
-@decides("iam:TagRole", on=a_role)
-def decide_tag_role(account: Account, call: Call, moment: Moment) -> Answer:
-    new_tags(Role, role_named(account, call["RoleName"]).tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagRole", rank=Rank.CHANGE)
-def tag_role(account: Account, change: Change) -> Account:
-    account, role = the_role(account, change)
-    return account.put(tagging(role, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagRole", on=a_role)
-def decide_untag_role(account: Account, call: Call, moment: Moment) -> Answer:
-    role_named(account, call["RoleName"])
-    return NOTHING
-
-
-@evolves("iam:UntagRole", rank=Rank.REVOKE)
-def untag_role(account: Account, change: Change) -> Account:
-    account, role = the_role(account, change)
-    return account.put(untagging(role, change.request.texts("TagKeys")))
-
-
-@decides("iam:ListRoleTags", on=a_role)
-def list_role_tags(account: Account, call: Call, moment: Moment) -> Answer:
-    return Answer(listed_tags(call, role_named(account, call["RoleName"]).tags))
+taggable(
+    "Role", Role, on=a_role, there=lambda account, call: role_named(account, call["RoleName"]), told=the_role
+)

@@ -13,7 +13,7 @@ from immutables import Map
 from ledger.account.account import Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change
-from ledger.account.entities import SAMLProvider, tagging, untagging
+from ledger.account.entities import SAMLProvider, tagging
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
 from ledger.iam.identity_propagation import (
     check_creation,
@@ -28,7 +28,8 @@ from ledger.iam.present import check_arn_of
 from ledger.iam.refusals import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from ledger.iam.saml_metadata import BadMetadata, read_metadata
 from ledger.iam.subjects import absent
-from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
+from ledger.iam.tagging_operations import taggable
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn
 
 UNSEEN = (Reason.UNSEEN_CREATION,)
@@ -129,11 +130,6 @@ def list_saml_providers(account: Account, call: Call, moment: Moment) -> Answer:
     return Answer({"SAMLProviderList": told})
 
 
-@decides("iam:ListSAMLProviderTags", on=a_provider)
-def list_saml_provider_tags(account: Account, call: Call, moment: Moment) -> Answer:
-    return Answer(listed_tags(call, provider_there(account, call).tags))
-
-
 @decides("iam:UpdateSAMLProvider", on=a_provider)
 def decide_update_saml_provider(account: Account, call: Call, moment: Moment) -> Answer:
     provider = provider_there(account, call)
@@ -173,30 +169,6 @@ def delete_saml_provider(account: Account, change: Change) -> Account:
     return absent(account, arn) if provider is None else account.drop(provider.kind, arn)
 
 
-@decides("iam:TagSAMLProvider", on=a_provider)
-def decide_tag_saml_provider(account: Account, call: Call, moment: Moment) -> Answer:
-    new_tags(SAMLProvider, provider_there(account, call).tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagSAMLProvider", rank=Rank.CHANGE)
-def tag_saml_provider(account: Account, change: Change) -> Account:
-    account, provider = _the_saml_provider(account, change)
-    return account.put(tagging(provider, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagSAMLProvider", on=a_provider)
-def decide_untag_saml_provider(account: Account, call: Call, moment: Moment) -> Answer:
-    provider_there(account, call)
-    return NOTHING
-
-
-@evolves("iam:UntagSAMLProvider", rank=Rank.REVOKE)
-def untag_saml_provider(account: Account, change: Change) -> Account:
-    account, provider = _the_saml_provider(account, change)
-    return account.put(untagging(provider, change.request.texts("TagKeys")))
-
-
 def _dates(provider: SAMLProvider) -> dict[str, Any]:
     """CreateDate and ValidUntil, as far as records told them. AWS lets metadata that names no end hold for a century."""
     until = None
@@ -227,3 +199,6 @@ def _the_saml_provider(account: Account, change: Change) -> tuple[Account, SAMLP
         return account, found
     provider = SAMLProvider(id=arn, create_date=None, created_by=None, metadata_made_by=None, assumed=UNSEEN)
     return account.assume(Reason.UNSEEN_CREATION, arn).put(provider), provider
+
+
+taggable("SAMLProvider", SAMLProvider, on=a_provider, there=provider_there, told=_the_saml_provider)

@@ -10,7 +10,7 @@ from ledger.account.account import MADE_ID, Account
 from ledger.account.assumptions import Reason
 from ledger.account.change import Change
 from ledger.account.deletion import delete
-from ledger.account.entities import Kind, ServerCertificate, tagging, untagging
+from ledger.account.entities import Kind, ServerCertificate, tagging
 from ledger.iam.certificates import check_chain, check_private_key, expiration_of, read_certificate
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
 from ledger.iam.limits import SERVER_CERTIFICATES, room_for_one_more
@@ -19,7 +19,8 @@ from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import paged
 from ledger.iam.refusals import EntityAlreadyExists, MalformedCertificate, NoSuchEntity
 from ledger.iam.subjects import NEVER_TOLD, absent, arn_for, evict
-from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
+from ledger.iam.tagging_operations import taggable
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
 from ledger.iam.targets import arn, listed, new
 
 NEW = new("server-certificate", "ServerCertificateName")
@@ -174,35 +175,6 @@ def delete_server_certificate(account: Account, change: Change) -> Account:
     return delete(account, certificate, change.position)
 
 
-@decides("iam:TagServerCertificate", on=a_certificate)
-def decide_tag_server_certificate(account: Account, call: Call, moment: Moment) -> Answer:
-    new_tags(ServerCertificate, certificate_there(account, call).tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagServerCertificate", rank=Rank.CHANGE)
-def tag_server_certificate(account: Account, change: Change) -> Account:
-    account, certificate = _the_certificate(account, change)
-    return account.put(tagging(certificate, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagServerCertificate", on=a_certificate)
-def decide_untag_server_certificate(account: Account, call: Call, moment: Moment) -> Answer:
-    certificate_there(account, call)
-    return NOTHING
-
-
-@evolves("iam:UntagServerCertificate", rank=Rank.REVOKE)
-def untag_server_certificate(account: Account, change: Change) -> Account:
-    account, certificate = _the_certificate(account, change)
-    return account.put(untagging(certificate, change.request.texts("TagKeys")))
-
-
-@decides("iam:ListServerCertificateTags", on=a_certificate)
-def list_server_certificate_tags(account: Account, call: Call, moment: Moment) -> Answer:
-    return Answer(listed_tags(call, certificate_there(account, call).tags))
-
-
 def _the_certificate(account: Account, change: Change) -> tuple[Account, ServerCertificate]:
     name = change.request.needed("ServerCertificateName")
     found = account.server_certificate_named(name)
@@ -215,3 +187,8 @@ def _the_certificate(account: Account, change: Change) -> tuple[Account, ServerC
         assumed=NEVER_TOLD,
     )
     return account.assume(Reason.UNSEEN_CREATION, certificate.arn).put(certificate), certificate
+
+
+taggable(
+    "ServerCertificate", ServerCertificate, on=a_certificate, there=certificate_there, told=_the_certificate
+)

@@ -18,7 +18,6 @@ from ledger.account.entities import (
     User,
     bounded_by,
     tagging,
-    untagging,
 )
 from ledger.iam.attaching import check_attachable
 from ledger.iam.deciding import NOTHING, Answer, Call, Moment, decides
@@ -29,7 +28,8 @@ from ledger.iam.paging import paged
 from ledger.iam.present import boundary_there, owner_named, user_named
 from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists
 from ledger.iam.subjects import absent, create, created, evict, policy_in_use, the_user
-from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
+from ledger.iam.tagging_operations import taggable
+from ledger.iam.tags import new_tags, shown_tags, tagging_too
 from ledger.iam.targets import a_user, arn, listed, new
 
 
@@ -193,30 +193,6 @@ def delete_user_permissions_boundary(account: Account, change: Change) -> Accoun
     return account.put(replace(user, boundary=None))
 
 
-@decides("iam:TagUser", on=a_user)
-def decide_tag_user(account: Account, call: Call, moment: Moment) -> Answer:
-    new_tags(User, user_named(account, call["UserName"]).tags, call)
-    return NOTHING
-
-
-@evolves("iam:TagUser", rank=Rank.CHANGE)
-def tag_user(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    return account.put(tagging(user, change.request.pairs("Tags"), change.position))
-
-
-@decides("iam:UntagUser", on=a_user)
-def decide_untag_user(account: Account, call: Call, moment: Moment) -> Answer:
-    user_named(account, call["UserName"])
-    return NOTHING
-
-
-@evolves("iam:UntagUser", rank=Rank.REVOKE)
-def untag_user(account: Account, change: Change) -> Account:
-    account, user = the_user(account, change)
-    return account.put(untagging(user, change.request.texts("TagKeys")))
-
-
-@decides("iam:ListUserTags", on=a_user)
-def list_user_tags(account: Account, call: Call, moment: Moment) -> Answer:
-    return Answer(listed_tags(call, user_named(account, call["UserName"]).tags))
+taggable(
+    "User", User, on=a_user, there=lambda account, call: user_named(account, call["UserName"]), told=the_user
+)
