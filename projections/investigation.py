@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ledger.account.managed_policies import doubtful, managed_policy
 from ledger.entry import Entry
 from ledger.log import Log
-from ledger.log.schema import accounts, entries
+from ledger.log.schema import HAS_RECORD, accounts, entries
 from ledger.record import format_time
 from projections import findings as signs
 from projections.activity import Activity, Question
@@ -219,7 +219,7 @@ class Investigation:
         e = entries.c
         query = (
             sa.select(accounts.c.account_id, accounts.c.size, sa.func.min(e.time), sa.func.max(e.time))
-            .join(entries, e.account == accounts.c.id)
+            .join(entries, sa.and_(e.account == accounts.c.id, HAS_RECORD))
             .group_by(accounts.c.account_id, accounts.c.size)
             .order_by(accounts.c.account_id)
         )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.preparation import told_by
-from ledger.log.schema import accounts, checkpoints, entries, mentions, tails, tiles
+from ledger.log.schema import accounts, checkpoints, entries, erasures, mentions, tails, tiles
 from ledger.merkle.frontier import Frontier
 from ledger.notes import BadNote, Verifier, unverified_text
 from ledger.verification.findings import Difference, Found, Kind
@@ -134,7 +134,7 @@ def find_duplicates(
 def check_strays(connection: sa.Connection, found: Found) -> None:
     """Rows that belong to no account."""
     known = sa.select(accounts.c.id)
-    for table in (entries, mentions, tails, tiles, checkpoints):
+    for table in (entries, mentions, tails, tiles, checkpoints, erasures):
         query = sa.select(sa.func.count()).where(table.c.account.not_in(known))
         if count := connection.execute(query).scalar_one():
             said = f"{count} rows of {table.name} belong to no account: one was removed, or they were put in"

@@ -1,0 +1,411 @@
+"""A record can be erased by an entry that says so: nothing tells of it afterwards, and all proofs still hold."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ledger.checkpoint import Checkpoint
+from ledger.entry import NATIVE, Draft, Origin
+from ledger.erasure import NotErasable, erase
+from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
+from ledger.log.copying import copy_to
+from ledger.log.erasing import sweep
+from ledger.log.proving import prove_entry, read_bundle
+from ledger.log.schema import metadata
+from ledger.merkle.tiles import Bundle
+from ledger.notes import unverified_text
+from ledger.proof import check_proof
+from ledger.verification.findings import Found, Kind
+from ledger.verification.verification import verify_log
+from tests.ledger.test_every_log import ACCOUNT, ALICE, BOB, FILE, OTHER, draft, everything
+from tests.ledger.test_verification import KEY, spoil, verifiers
+
+CANARY = "zqCanary77Xk"
+PERSON = {
+    **ALICE,
+    "principalId": f"AIDA{CANARY}",
+    "arn": f"arn:aws:iam::{ACCOUNT}:user/{CANARY}",
+    "accessKeyId": f"AKIA{CANARY}",
+    "userName": CANARY,
+}
+
+
+def personal(**members: Any) -> Draft:
+    """A record that tells of somebody wherever a record can."""
+    told: dict[str, Any] = {
+        "userIdentity": PERSON,
+        "eventName": f"Get{CANARY}",
+        "sourceIPAddress": CANARY,
+        "userAgent": CANARY,
+        "errorCode": CANARY,
+        "requestParameters": {"userName": CANARY},
+        "resources": [{"ARN": f"arn:aws:iam::{ACCOUNT}:user/{CANARY}-2"}],
+    }
+    return draft(**{"origin": Origin(f"logs/{CANARY}.json"), **told, **members})
+
+
+def read(**members: Any) -> Draft:
+    return draft(**{"eventName": "GetUser", "readOnly": True, **members})
+
+
+def erased(log: Log, *positions: int, account_id: str = ACCOUNT) -> int:
+    return erase(log, account_id, positions, reason="case 4711", by="the officer")
+
+
+@pytest.fixture
+def log(database_url: str) -> Iterator[Log]:
+    opened = Log(open_engine(database_url, create=True))
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def four(log: Log) -> Log:
+    """Alice, somebody, Bob, Alice, each with a read."""
+    log.append([read(), personal(), read(userIdentity=BOB), read()])
+    return log
+
+
+def verified(log: Log, **options: Any) -> Found:
+    return verify_log(log, log.account_ids(), verifiers=verifiers, **options)
+
+
+def kinds(found: Found) -> set[tuple[Kind, int | None]]:
+    return {(one.kind, one.position) for one in found.listed}
+
+
+# -- what goes ------------------------------------------------------------------------------------------------------
+
+
+def test_an_erasure_is_an_entry_that_says_what_why_and_by_whom(four: Log) -> None:
+    event_id = everything(four)[1].record.event_id
+    by = erased(four, 1)
+    said = everything(four)[by]
+    assert by == 4 and said.origin.native
+    assert said.record.action == "iam-ledger:EraseRecords"
+    assert said.record.request == {
+        "records": [{"position": 1, "eventID": event_id}],
+        "reason": "case 4711",
+        "operator": "the officer",
+    }
+
+
+def test_an_erased_entry_says_what_its_leaf_says_and_no_more(four: Log) -> None:
+    before = everything(four)[1]
+    by = erased(four, 1)
+    after = everything(four)[1]
+    assert after.erased is not None and after.erased.by == by
+    assert after.leaf == before.leaf and after.leaf_hash == before.leaf_hash and after.intact()
+    assert after.salt == b"" and after.authorization is None and after.origin.file == ""
+    assert after.document == {
+        "eventTime": after.document["eventTime"],
+        "eventSource": "iam-ledger",
+        "eventName": "ErasedRecord",
+        "recipientAccountId": ACCOUNT,
+        "eventID": before.record.event_id,
+    }
+    assert [entry.erased is None for entry in everything(four)] == [True, False, True, True, True]
+
+
+def test_nothing_in_the_tables_tells_of_it(four: Log) -> None:
+    erased(four, 1)
+    with four.engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            for row in connection.execute(sa.select(table)):
+                assert CANARY not in repr(tuple(row)), table.name
+    assert not any(CANARY in repr(entry) for entry in everything(four))
+
+
+def test_what_others_bear_too_stays(four: Log) -> None:
+    shared = read(userIdentity=PERSON, sourceIPAddress=CANARY, userAgent=CANARY)
+    four.append([shared])
+    erased(four, 1)
+    assert four.entry(ACCOUNT, 4) is not None
+    assert everything(four)[4].document == shared.record.document
+    assert verified(four).differing == 0
+
+
+def test_an_event_id_that_may_tell_of_somebody_goes_too(log: Log) -> None:
+    log.append([read(eventID=f"{CANARY}@example.com")])
+    by = erased(log, 0)
+    assert everything(log)[by].record.request["records"] == [{"position": 0}]
+    assert log.entries_named(f"{CANARY}@example.com") == []
+    assert verified(log).differing == 0
+
+
+@pytest.mark.parametrize("entries", [40, 3_000])
+def test_on_sqlite_nothing_in_the_files_tells_of_it(sqlite_url: str, tmp_path: Path, entries: int) -> None:
+    log = Log(open_engine(sqlite_url, create=True))
+    for number in range(0, entries, 40):
+        log.append([read(requestParameters={"userName": f"user-{number + at}"}) for at in range(40)])
+        if number == entries // 80 * 40:
+            log.append([personal()])
+    assert in_files(tmp_path)
+    (position,) = [entry.position for entry in everything(log) if CANARY in repr(entry.document)]
+    erased(log, position)
+    sweep(log.engine)
+    assert not in_files(tmp_path)
+    copy_to(log.engine, tmp_path / "copy.sqlite")
+    assert not in_files(tmp_path)
+    log.engine.dispose()
+
+
+def in_files(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir() if re.search(CANARY.encode(), file.read_bytes())]
+
+
+# -- what may not go ------------------------------------------------------------------------------------------------
+
+NOT_ERASABLE = {
+    "a change": (draft(), "a change that the account's state rests on: iam:CreateUser"),
+    "a session": (
+        draft(eventSource="sts.amazonaws.com", eventName="AssumeRole"),
+        "opened a session, which others rest on: sts:AssumeRole",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NOT_ERASABLE)
+def test_what_the_account_rests_on_stays_and_nothing_else_goes_either(four: Log, what: str) -> None:
+    one, said = NOT_ERASABLE[what]
+    four.append([one])
+    before = everything(four)
+    with pytest.raises(NotErasable, match=f"entry 4 (is )?{re.escape(said)}"):
+        erased(four, 1, 4)
+    assert everything(four) == before
+
+
+def test_what_failed_changed_nothing_and_may_go(log: Log) -> None:
+    log.append([draft(errorCode="AccessDenied"), read()])
+    erased(log, 0)
+    assert everything(log)[0].erased is not None
+
+
+def test_an_erasure_can_be_neither_erased_nor_done_twice(four: Log) -> None:
+    by = erased(four, 1)
+    with pytest.raises(NotErasable, match=f"entry {by} is the ledger's own"):
+        erased(four, by)
+    with pytest.raises(NotErasable, match=f"entry 1 was erased by entry {by}"):
+        erased(four, 1)
+    for positions in ((), (99,), range(1_001)):
+        with pytest.raises(NotErasable):
+            erased(four, *positions)
+    with pytest.raises(NotErasable, match="no account"):
+        erased(four, 0, account_id=OTHER)
+    assert four.size(ACCOUNT) == 5
+
+
+def test_what_was_edited_is_not_covered_up(four: Log) -> None:
+    spoil(four, "UPDATE entries SET time = time + 1 WHERE position = 1")
+    with pytest.raises(NotErasable, match="not what was hashed"):
+        erased(four, 1)
+
+
+# -- what holds afterwards ------------------------------------------------------------------------------------------
+
+
+def test_the_tree_its_tiles_and_its_proofs_hold(log: Log) -> None:
+    log.append([personal() if number % 9 == 0 else read() for number in range(300)])
+    checkpoints = Checkpoints(log, KEY)
+    before = checkpoints.publish(ACCOUNT)
+    bundle = read_bundle(log, ACCOUNT, Bundle(0, 256))
+    erased(log, *range(0, 300, 9))
+    assert read_bundle(log, ACCOUNT, Bundle(0, 256)) == bundle
+    checkpoints.publish(ACCOUNT)  # which holds the tree against the one before
+    entry = log.entry(ACCOUNT, 9)
+    assert entry is not None
+    proof = prove_entry(log, checkpoints, entry).to_bytes()
+    proved = check_proof(proof, verifiers(ACCOUNT))
+    assert proved.body is None and proved.leaf is not None and proved.leaf["position"] == 9
+    head = Checkpoint.of_text(unverified_text(before))
+    found = verified(log, anchors={ACCOUNT: [head]})
+    assert found.differing == 0
+    assert found.erased == {(ACCOUNT, 300): 34}
+    assert found.anchors == {ACCOUNT: 300}
+    assert verified(log, since={ACCOUNT: head}).differing == 0
+
+
+def test_a_copy_is_as_sound(sqlite_url: str, tmp_path: Path) -> None:
+    log = Log(open_engine(sqlite_url, create=True))
+    log.append([read(), personal()])
+    erased(log, 1)
+    copy_to(log.engine, tmp_path / "copy.sqlite")
+    copied = Log(open_engine(str(tmp_path / "copy.sqlite")))
+    assert everything(copied) == everything(log)
+    assert verified(copied).erased == {(ACCOUNT, 2): 1}
+    for one in (log, copied):
+        one.engine.dispose()
+
+
+def test_it_does_not_come_back_by_an_import(log: Log) -> None:
+    one = personal()
+    log.append([one, read()])
+    erased(log, 0)
+    again = log.append([one, read()])
+    assert (again.count, again.duplicates) == (1, 1)
+    assert everything(log)[0].erased is not None
+    assert not any(CANARY in repr(entry) for entry in everything(log))
+
+
+def test_another_process_that_knew_the_names_writes_on_in_good_order(database_url: str, log: Log) -> None:
+    other = Log(open_engine(database_url))
+    other.append([personal(origin=Origin("logs/a.json")), read()])
+    list(other.read(ACCOUNT))  # what it has read it remembers
+    erased(log, 0)
+    again = personal(origin=Origin("logs/a.json"))
+    for one in (other, log):
+        one.append([again if one is other else personal(origin=Origin("logs/a.json")), read()])
+    for one in (other, log):
+        assert all(entry.intact() for entry in everything(one))
+    assert [CANARY in repr(entry.document) for entry in everything(other)] == [
+        *(False, False, False),
+        *(True, False),
+        *(True, False),
+    ]
+    assert everything(other)[3].document == again.record.document
+    pseudonyms = [entry.principal for entry in everything(other)]
+    assert pseudonyms[0] != pseudonyms[3] == pseudonyms[5]
+    assert verified(log).differing == 0
+    other.engine.dispose()
+
+
+# -- what is refused, and what is found -----------------------------------------------------------------------------
+
+ERASED_ROW = (
+    "time = -1, frame = 0, action = 0, error = NULL, identity = 0, access_key = NULL, session_began = NULL, "
+    "address = NULL, agent = NULL, coding = 0, salt = {empty}, body = {empty}"
+)
+
+
+def empty(log: Log) -> str:
+    return "''::bytea" if log.engine.dialect.name == "postgresql" else "x''"
+
+
+def test_the_database_lets_a_record_go_only_where_an_erasure_says_so(four: Log) -> None:
+    whole = f"UPDATE entries SET {ERASED_ROW.format(empty=empty(four))}"
+    refused(four, f"{whole} WHERE position = 0")
+    erased(four, 1)
+    refused(four, f"{whole} WHERE position = 0")
+    refused(four, f"{whole} WHERE position = 1")  # a second time
+    for change in (
+        "UPDATE entries SET time = 5 WHERE position = 1",
+        "UPDATE erasures SET erased_by = 3",
+        "DELETE FROM erasures",
+        "DELETE FROM entries WHERE position = 1",
+        "DELETE FROM mentions",
+        "UPDATE strings SET text = 'x'",
+        "UPDATE identities SET session_arn = 'x'",
+    ):
+        refused(four, change)
+    if four.engine.dialect.name == "sqlite":
+        refused(four, "INSERT OR REPLACE INTO erasures SELECT * FROM erasures")
+        refused(four, "UPDATE OR REPLACE entries SET rowid = rowid + 1 WHERE position = 1")
+    else:
+        refused(four, "TRUNCATE erasures")
+    assert verified(four).differing == 0
+
+
+@pytest.mark.parametrize(
+    "column", ["back = 1", "leaf_hash = {empty}", "arrival = 7", "principal = 7", "lag = 7"]
+)
+def test_no_update_but_that_one_is_let_through(four: Log, column: str) -> None:
+    """Between the row of erasures and the update that it allows."""
+    spoilt = f"{ERASED_ROW}, {column}".format(empty=empty(four))
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), four.engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO erasures VALUES (1, 1, 1, 9, {empty(four)})")
+        connection.exec_driver_sql(f"UPDATE entries SET {spoilt} WHERE position = 1")
+
+
+def refused(log: Log, change: str) -> None:
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), log.engine.begin() as connection:
+        connection.exec_driver_sql(change)
+
+
+def test_a_body_that_is_missing_without_an_erasure_is_told(four: Log) -> None:
+    spoil(four, f"UPDATE entries SET {ERASED_ROW.format(empty=empty(four))} WHERE position = 1")
+    found = verified(four)
+    assert found.first is not None and (found.first.kind, found.first.position) == (Kind.BODY_MISSING, 1)
+
+
+def test_a_salt_that_is_missing_is_told(four: Log) -> None:
+    spoil(four, f"UPDATE entries SET salt = {empty(four)} WHERE position = 1")
+    assert (Kind.EDITED_BODY, 1) in kinds(verified(four))
+
+
+SPOILT = {
+    "another commitment": (
+        "UPDATE erasures SET commitment = leaf_hash FROM entries WHERE entries.position = 2",
+    ),
+    "an entry that is no erasure": ("UPDATE erasures SET erased_by = 3",),
+    "an erasure before it": ("UPDATE erasures SET erased_by = 0",),
+    "an erasure that is not there": ("UPDATE erasures SET erased_by = 77",),
+    "nothing left of it": ("DELETE FROM erasures",),
+    "another salt": ("UPDATE entries SET salt = leaf_hash WHERE position = 1",),
+    "another time": ("UPDATE entries SET time = 1 WHERE position = 1",),
+    "another event id": ("UPDATE entries SET event_head = event_head + 1 WHERE position = 1",),
+    "another principal": (
+        "UPDATE entries SET principal = (SELECT principal FROM entries WHERE position = 2) WHERE position = 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_is_left_of_it_has_to_be_what_was_written(four: Log, what: str) -> None:
+    erased(four, 1)
+    spoil(four, *SPOILT[what])
+    found = verified(four)
+    assert found.first is not None and found.first.position == 1, found.listed
+
+
+def test_an_erasure_that_was_undone_is_told(four: Log) -> None:
+    with four.engine.connect() as connection:
+        before = connection.execute(sa.text("SELECT * FROM entries WHERE position = 1")).mappings().one()
+    erased(four, 1)
+    columns = ", ".join(f"{name} = :{name}" for name in before)
+    spoil(four, f"UPDATE entries SET {columns} WHERE position = 1", **before)
+    assert (Kind.ERASURE_UNDONE, 1) in kinds(verified(four))
+
+
+def test_an_erasure_of_another_record_does_not_cover_for_it(four: Log) -> None:
+    erased(four, 1)
+    spoil(
+        four,
+        "INSERT INTO erasures SELECT 9, account, 0, 4, leaf_hash FROM entries WHERE position = 0",
+        f"UPDATE entries SET {ERASED_ROW.format(empty=empty(four))} WHERE position = 0",
+    )
+    assert (Kind.BODY_MISSING, 0) in kinds(verified(four))
+
+
+def test_an_erasure_that_came_from_elsewhere_says_nothing_of_this_log(four: Log) -> None:
+    elsewhere = draft(
+        FILE,
+        eventSource="iam-ledger",
+        eventName="EraseRecords",
+        requestParameters={"records": [{"position": 0}], "reason": "theirs"},
+    )
+    four.append([elsewhere])
+    assert verified(four).differing == 0
+
+
+def test_a_name_that_went_blank_without_an_erasure_is_told(four: Log) -> None:
+    spoil(four, "UPDATE strings SET kind = 0, digest = id, text = '' WHERE kind = 4")
+    assert verified(four).differing > 0
+
+
+def test_an_erasure_found_after_a_checkpoint_is_looked_back_upon(four: Log) -> None:
+    head = Checkpoint.of_text(unverified_text(Checkpoints(four, KEY).publish(ACCOUNT)))
+    by = erased(four, 1)
+    assert verified(four, since={ACCOUNT: head}).erased == {(ACCOUNT, by): 1}
+    spoil(four, "UPDATE erasures SET commitment = leaf_hash FROM entries WHERE entries.position = 2")
+    assert kinds(verified(four, since={ACCOUNT: head})) == {(Kind.EDITED_BODY, 1)}
+
+
+def test_times_of_erasures_do_not_go_back(log: Log) -> None:
+    log.append([read(origin=NATIVE, eventTime="2099-01-01T00:00:00Z"), read()])
+    by = erased(log, 1)
+    assert everything(log)[by].document["eventTime"] == "2099-01-01T00:00:00Z"
