@@ -18,6 +18,7 @@ from ledger.log.rows import among
 from ledger.log.schema import (
     HAS_RECORD,
     NO_TIME,
+    accounts,
     arrivals,
     entries,
     erasures,
@@ -88,6 +89,17 @@ def records_erased(record: Record, *, native: bool) -> dict[int, str | None]:
     if record.action != ERASE or not native:
         return {}
     return {one["position"]: one.get("eventID") for one in record.request["records"]}
+
+
+def erasing_entries(connection: sa.Connection, account_id: str, positions: Collection[int]) -> set[int]:
+    """The positions of the entries that erased any of these records."""
+    x = erasures.c
+    query = (
+        sa.select(x.erased_by)
+        .join(accounts, accounts.c.id == x.account)
+        .where(accounts.c.account_id == account_id, among(connection, x.position, positions))
+    )
+    return set(connection.scalars(query))
 
 
 def _blank_names(connection: sa.Connection, rows: Collection[sa.Row[Any]], resources: set[int]) -> None:
