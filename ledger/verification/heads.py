@@ -132,7 +132,12 @@ def find_duplicates(
 
 
 def check_strays(connection: sa.Connection, found: Found) -> None:
-    """Rows that belong to no account."""
+    """Rows that belong to no account, and erasures that were not numbered one after the other."""
+    numbers = (sa.func.min(erasures.c.number), sa.func.max(erasures.c.number), sa.func.count())
+    first, last, count = connection.execute(sa.select(*numbers)).one()
+    if count and (first, last) != (1, count):
+        said = f"table erasures has {count} rows, which are numbered {first} to {last}"
+        found.add(Difference(Kind.EDITED_COLUMN, said))
     known = sa.select(accounts.c.id)
     for table in (entries, mentions, tails, tiles, checkpoints, erasures):
         query = sa.select(sa.func.count()).where(table.c.account.not_in(known))
