@@ -118,10 +118,10 @@ class Reader:
             raise EntryDamaged(row.account_id, row.position, f"{type(error).__name__}: {error}") from error
 
     def _put_together(self, row: sa.Row[Any]) -> Entry:
-        if not row.body:
+        body = row.body
+        if not body:
             return self._erased_entry(row)
         dictionary, layout, authorized = Coding.of(row.coding)
-        body = row.body
         split_at = prefix_bytes(layout)
         rest = self.compression.decompress(dictionary, body[split_at:])
         authorization = None
@@ -182,7 +182,8 @@ class Reader:
         )
 
     def _look_up(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> None:
-        needed = {Coding.of(number).dictionary for number in {row.coding for row in rows}}
+        codings = {row.coding for row in rows}
+        needed = {Coding.of(number).dictionary for number in codings}
         if not all(map(self.compression.knows, needed)):
             self.load_dictionaries(connection)
         for memory in (self._strings, self._frames, self._identities, self._arrivals, self._erased):
@@ -210,9 +211,10 @@ class Reader:
         joined = identities.join(principals, principals.c.id == identities.c.principal)
         for number, document, pseudonym in _rows(connection, columns, wanted, joined):
             self._identities[number] = (bytes(document), bytes(pseudonym))
-        for account in {row.account for row in rows if not row.body}:
-            wanted = {row.position for row in rows if row.account == account and not row.body}
-            self._learn_erased(connection, account, wanted)
+        if WHOLE in codings:  # as those are that have no body
+            for account in {row.account for row in rows if not row.body}:
+                wanted = {row.position for row in rows if row.account == account and not row.body}
+                self._learn_erased(connection, account, wanted)
 
     def _learn_erased(self, connection: sa.Connection, account: int, positions: set[int]) -> None:
         x, e = erasures.c, entries.c

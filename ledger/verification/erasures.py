@@ -5,7 +5,7 @@ The one is known from the row, the other from the record of the erasure, which c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ class Erasures:
         self._found, self._known = found, known
         self._account, self._account_id, self._since = account, account_id, since
         self._bodiless: dict[int, tuple[Any, Any]] = {}  # position → what the row has of the event id
-        self._named: dict[int, dict[int, str | None]] = {}  # erasing entry → positions, event ids
+        self._named: dict[int, Mapping[int, str | None]] = {}  # erasing entry → positions, event ids
 
     def take(self, row: sa.Row[Any], one: Rederived) -> None:
         """An entry that was derived again."""

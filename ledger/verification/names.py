@@ -26,6 +26,7 @@ REMEMBERED_MAX: Final = 200_000
 RESOURCES_MAX: Final = 20_000  # most are named once
 PAGE: Final = 5_000
 PSEUDONYM_BYTES: Final = 16
+NO_FRAME: Final = 0  # as an entry has it whose record was erased
 UNREADABLE: Final = (
     ZstdError,
     ValueError,
@@ -88,7 +89,8 @@ class Known:
         columns = (strings.c.id, strings.c.kind, strings.c.text)
         for number, kind, text in self._rows(columns, texts - self.strings.keys()):
             self.strings[number] = (kind, text)
-        wanted = {row.frame for row in rows} - self.frames.keys()
+        used = {row.frame for row in rows}
+        wanted = used - self.frames.keys()
         columns = (frames.c.id, frames.c.action, frames.c.document)
         for number, action, raw in self._rows(columns, wanted):
             with suppress(*UNREADABLE):
@@ -103,8 +105,8 @@ class Known:
         columns = (arrivals.c.id, arrivals.c.recorded_at, arrivals.c.origin)
         for number, *told in self._rows(columns, wanted):
             self.arrivals[number] = Arrival(*told)
-        if bodiless := [row for row in rows if not row.body]:
-            self._learn_erased(bodiless)
+        if NO_FRAME in used:
+            self._learn_erased([row for row in rows if not row.body])
 
     def _learn_erased(self, rows: Sequence[sa.Row[Any]]) -> None:
         x = erasures.c

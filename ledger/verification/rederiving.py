@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -43,9 +44,7 @@ class Rederived:
     resources: list[str] = field(default_factory=list)
     wrong: str | None = None
     edited: list[str] = field(default_factory=list)  # the columns that do not follow from the body
-    names: dict[int, str | None] = field(
-        default_factory=dict
-    )  # what an erasure names: positions, and event ids
+    names: Mapping[int, str | None] | None = None  # what an erasure names: positions, and event ids
     bodiless: bool = False  # whether an erasure says so is told when the whole log is known
 
 
@@ -175,7 +174,7 @@ class Rederiving:
             edited=[] if stored == derived else _edited(stored, derived),
             names=records_erased(record, native=origin == NATIVE.to_bytes())
             if record.action == ERASE
-            else {},
+            else None,
             wrong=None
             if record.account_id == account_id
             else f"the record is of account {record.account_id}",

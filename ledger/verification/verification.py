@@ -218,7 +218,8 @@ class _Walk:
         expected_back = None if previous is None else position - previous
         if position >= self._size:
             self._differs(Kind.INSERTED, "it stands behind the head of the log", position)
-        self._erasures.take(row, one)
+        if one.bodiless or one.names:
+            self._erasures.take(row, one)
         if one.leaf is None and one.bodiless:
             self._differs(Kind.BODY_MISSING, f"{one.wrong}", position)
         elif one.leaf is None:
