@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ledger.erasure import NotErasable, erase
 from ledger.log import Log, open_engine
 from ledger.log.checkpoints import Checkpoints
 from ledger.log.copying import copy_to
-from ledger.log.erasing import sweep
+from ledger.log.erasing import Remains, sweep
 from ledger.log.proving import prove_entry, read_bundle
 from ledger.log.schema import metadata
 from ledger.merkle.tiles import Bundle
@@ -168,6 +169,10 @@ NOT_ERASABLE = {
         draft(eventSource="sts.amazonaws.com", eventName="AssumeRole"),
         "opened a session, which others rest on: sts:AssumeRole",
     ),
+    "a snapshot": (
+        draft(eventSource="iam-ledger", eventName="ImportAccountSnapshot"),
+        "a change that the account's state rests on: iam-ledger:ImportAccountSnapshot",
+    ),
 }
 
 
@@ -273,6 +278,59 @@ def test_another_process_that_knew_the_names_writes_on_in_good_order(database_ur
     assert pseudonyms[0] != pseudonyms[3] == pseudonyms[5]
     assert verified(log).differing == 0
     other.engine.dispose()
+
+
+def test_writers_of_the_same_names_and_an_erasure_at_a_time_are_all_in_good_order(
+    database_url: str, log: Log
+) -> None:
+    writers = [Log(open_engine(database_url)) for _ in range(2)]
+    log.append([read()])
+
+    def write(writer: Log, account_id: str) -> None:
+        for _ in range(15):
+            writer.append([personal(recipientAccountId=account_id), read(recipientAccountId=account_id)])
+
+    with ThreadPoolExecutor() as pool:
+        written = [pool.submit(write, *one) for one in zip(writers, (ACCOUNT, OTHER), strict=True)]
+        while not all(one.done() for one in written):
+            erase_some(log)
+        for one in written:
+            one.result()
+    while erase_some(log):
+        pass
+    found = verified(log)
+    assert found.listed == [] and sum(found.erased.values()) == 30
+    assert not any(CANARY in repr(entry) for one in (ACCOUNT, OTHER) for entry in everything(log, one))
+    for writer in writers:
+        writer.engine.dispose()
+
+
+def erase_some(log: Log) -> int:
+    count = 0
+    for account_id in log.account_ids():
+        found = [entry.position for entry in log.read(account_id) if CANARY in repr(entry.document)]
+        if found:
+            erased(log, *found, account_id=account_id)
+        count += len(found)
+    return count
+
+
+def test_whoever_still_reads_is_told_of_and_what_is_swept_is_a_ledger(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.log.engine.BUSY_SECONDS", 1)
+    log = Log(open_engine(database_url, create=True))
+    log.append([personal(), read()])
+    with log.engine.connect() as reading:
+        reading.execute(sa.text("SELECT count(*) FROM entries")).all()
+        erased(log, 0)
+        if log.engine.dialect.name == "sqlite":
+            with pytest.raises(Remains, match="somebody reads the ledger"):
+                sweep(log.engine)
+    sweep(log.engine)
+    log.append([read()])
+    assert verified(log).differing == 0
+    log.engine.dispose()
 
 
 # -- what is refused, and what is found -----------------------------------------------------------------------------

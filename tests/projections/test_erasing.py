@@ -21,9 +21,11 @@ from projections.export.delivering import DeliveryDiverges
 from projections.investigation import Investigation
 from projections.naming import records_named
 from projections.permissions.accounts import PastAccounts
+from projections.permissions.verification import verify_decisions
 from projections.rebuilding import PROJECTIONS, verify_projections
 from projections.runner import forget, metadata
 from projections.vocabulary import UnknownName
+from tests.ledger.living import Living as LivingAuthority
 from tests.ledger.test_erasure import CANARY, PERSON, personal, read
 from tests.ledger.test_every_log import ACCOUNT, BOB, everything
 from tests.ledger.told import ACCOUNT as LIVING
@@ -41,6 +43,7 @@ from tests.projections.bundles import (
 )
 from tests.projections.delivering_told import HOUR, MORNING, Living, a_call
 from tests.projections.test_delivery import sound
+from tests.projections.test_verification import a_day
 
 
 def erased(log: Log, *positions: int, account_id: str = ACCOUNT) -> int:
@@ -126,6 +129,26 @@ def test_a_record_that_was_erased_is_no_ground_for_a_question(log: Log) -> None:
     by = erased(log, 10)
     with pytest.raises(UnknownName, match=f"{ACCOUNT}:10 was erased by entry {by}"):
         records_named(log, f"{ACCOUNT}:10")
+
+
+def test_the_decisions_that_are_left_come_out_the_same(database_url: str) -> None:
+    """Whoever lived on, and whoever folds the log anew, has the same account."""
+    living = LivingAuthority(Log(open_engine(database_url, create=True)))
+    a_day(living)
+    calls = [3, 8, 10]  # not the first of anybody, by which they were seen
+    by = erased(living.log, *calls, account_id=LIVING)
+    verified = verify_decisions(living.log, [LIVING])
+    assert (verified.stored, verified.recomputed, verified.divergences) == (
+        15 - len(calls),
+        15 - len(calls),
+        [],
+    )
+    living.replay.take(living.log.entries_at(LIVING, [by])[0])
+    anew = Replay(LIVING)
+    for entry in living.log.read(LIVING):
+        anew.take(entry)
+    assert anew.account == living.replay.account
+    living.log.engine.dispose()
 
 
 # -- evidence -------------------------------------------------------------------------------------------------------
