@@ -8,7 +8,7 @@ the rest is compressed with a trained zstd dictionary. Anything unusual is kept 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
@@ -48,10 +48,6 @@ LEVEL: Final = 3
 SIZE_MAX: Final = (
     0x2000  # of a body told by two bytes, of which the first is less than any that a zstd frame begins with
 )
-DICTIONARY_BYTES: Final = 112_640
-SAMPLES_MAX: Final = 10_000  # for a dictionary: more make it no better
-PIECE_BYTES: Final = 8
-SHARED_MIN: Final = 4  # records, or a dictionary leaves a piece of text out
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEX = re.compile(r"[0-9A-F]{16}")
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)  # as `format_time` writes it
@@ -257,43 +253,6 @@ class Compression:
         if packed[0] < SIZE_MAX >> 8:
             packed = _frame_head(int.from_bytes(packed[:2]), len(packed) - 2) + packed[2:]
         return self._decompressors[number].decompress(packed)
-
-
-def train_dictionary(samples: Sequence[bytes]) -> bytes | None:
-    """A zstd dictionary for bodies like these, or None where they are too few or too alike to train on.
-
-    It outlives them, for others are compressed with it. So it keeps nothing that only a few of them say, which would be
-    there still when they are erased, and is of no use to the others.
-    """
-    samples = samples[:: len(samples) // SAMPLES_MAX + 1]
-    try:
-        trained = zstandard.train_dictionary(DICTIONARY_BYTES, list(samples), level=LEVEL).as_bytes()
-    except zstandard.ZstdError:
-        return None
-    return _without_rare_pieces(trained, samples)
-
-
-def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:
-    """The dictionary, in which blanks stand for what fewer than SHARED_MIN of the samples have.
-
-    Its tables, which no sample has, and the seams between the pieces that it was put together from stay as they are.
-    """
-    counts = dict.fromkeys(_pieces(trained), 0)
-    for sample in samples:
-        for piece in counts.keys() & set(_pieces(sample)):
-            counts[piece] += 1
-    rare, shared = bytearray(len(trained)), bytearray(len(trained))
-    for at, piece in enumerate(_pieces(trained)):
-        if count := counts[piece]:
-            marked = shared if count >= SHARED_MIN else rare
-            marked[at : at + PIECE_BYTES] = b"\1" * PIECE_BYTES
-    return bytes(
-        ord(" ") if few and not many else byte for byte, few, many in zip(trained, rare, shared, strict=True)
-    )
-
-
-def _pieces(text: bytes) -> Iterator[bytes]:
-    return (text[at : at + PIECE_BYTES] for at in range(len(text) - PIECE_BYTES + 1))
 
 
 # Without the four bytes that would tell a file of its own from something else.

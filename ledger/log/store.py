@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import NATIVE, Draft, Entry
-from ledger.log import bodies
 from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.names import Names
 from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
@@ -28,6 +27,7 @@ from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, erasures, mentions, tails
 from ledger.log.tiles import grow
+from ledger.log.training import train_dictionary
 from ledger.record import canonical
 
 TRAINING_RECORDS_MIN = 2_000
@@ -282,7 +282,7 @@ class Log:
         if self._compression.newest or len(drafts) < TRAINING_RECORDS_MIN:
             return
         samples = [split(draft.record, draft.canonical_record).rest for draft in drafts]
-        content = bodies.train_dictionary(samples)
+        content = train_dictionary(samples)
         if content is None:
             return
         with self.engine.execution_options(writes=True).begin() as connection:

@@ -10,7 +10,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.log.bodies import DICTIONARY_BYTES, LEVEL, PARAMETERS, Compression, train_dictionary
+from ledger.log.bodies import LEVEL, PARAMETERS, Compression
+from ledger.log.training import DICTIONARY_BYTES, train_dictionary
 
 
 def body(chance: random.Random) -> bytes:
