@@ -106,6 +106,27 @@ class EventAnswer(BaseModel):
     )
 
 
+class ErasedEntry(Shape):
+    account: str = Field(examples=["210987654321"])
+    position: int
+    recordedAt: Time
+    eventID: str | None = Field(description="null where it may have told of somebody")
+
+
+class Erasure(Shape):
+    by: Reference
+    operator: str
+    reason: str
+
+
+class ErasedAnswer(Shape):
+    """Of an event whose record was erased."""
+
+    entry: ErasedEntry
+    erased: Erasure
+    leafHash: str
+
+
 class Credential(BaseModel):
     accessKey: str | None
     kind: str

@@ -14,6 +14,7 @@ from api.answers import (
     ActivityPage,
     DifferenceLine,
     EntityAnswer,
+    ErasedAnswer,
     EventAnswer,
     EventsPage,
     Finding,
@@ -53,7 +54,7 @@ def read_events(asked: Annotated[ask.EventsQuestion, Query()], ledger: Ledger) -
     return told(ledger.events(question(**asked.words())))
 
 
-@router.get("/events/{id}", responses=document(EventAnswer))
+@router.get("/events/{id}", responses=document(EventAnswer | ErasedAnswer))
 def read_event(id: str, asked: Annotated[ask.Nothing, Query()], ledger: Ledger) -> Response:
     """One event whole, by its id or as ACCOUNT:POSITION: who, back to the human, and what it changed."""
     return told(ledger.event(check_words("id", id)))

@@ -1,7 +1,7 @@
 """An entry: a record in the log. A small leaf that is hashed into the tree, and a body the leaf commits to.
 
 The leaf hash is RFC 6962 section 2.1's; the commitment is SHA-256(salt ‖ body), so that a body can be erased
-one day and every proof still holds.
+(`ledger.erasure`) and every proof still holds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ledger.record import Record, canonical, read_record
+from ledger.record import Record, canonical, format_time, read_record
 
 SALT_BYTES = 32
 
@@ -40,6 +40,7 @@ class Origin:
 
 
 NATIVE = Origin()
+UNKNOWN = Origin(file="")  # of an erased record
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,27 @@ def commit(salt: bytes, body: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What is left of a body: what the leaf commits to, and the position of the entry that says it was erased."""
+
+    by: int
+    commitment: bytes
+
+
+def erased_document(account_id: str, recorded_at: int, event_id: str | None) -> dict[str, Any]:
+    """What stands where a record was: a call of nobody's that did nothing, at the time at which it was recorded."""
+    document = {
+        "eventTime": format_time(recorded_at // 1000),
+        "eventSource": "iam-ledger",
+        "eventName": "ErasedRecord",
+        "recipientAccountId": account_id,
+    }
+    return document if event_id is None else {**document, "eventID": event_id}
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as it is read from the log."""
+    """An entry as it is read from the log. Of one whose body was erased `document` says what the leaf says, no more."""
 
     account_id: str
     position: int
@@ -113,6 +133,7 @@ class Entry:
     origin: Origin
     document: dict[str, Any]
     authorization: bytes | None = None  # canonical JSON
+    erased: Erased | None = None
 
     @property
     def record(self) -> Record:
@@ -120,6 +141,8 @@ class Entry:
 
     @property
     def commitment(self) -> bytes:
+        if self.erased is not None:
+            return self.erased.commitment
         body = body_bytes(canonical(self.document), self.origin.to_bytes(), self.authorization)
         return commit(self.salt, body)
 

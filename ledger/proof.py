@@ -114,9 +114,9 @@ def _base64(raw: bytes) -> str:
 
 
 def disclosed(entry: Entry, *, with_body: bool = True) -> bytes:
-    """The extra data: the leaf's bytes, and those of the body with its salt, each as text."""
+    """The extra data: the leaf's bytes, and those of the body with its salt, each as text; the leaf alone where it was erased."""
     told = {"leaf": entry.leaf.to_bytes().decode()}
-    if with_body:
+    if with_body and entry.erased is None:
         body = body_bytes(canonical(entry.document), entry.origin.to_bytes(), entry.authorization)
         told |= {"body": body.decode(), "salt": entry.salt.hex()}
     return canonical(told)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ledger.log.names import digest
 from ledger.log.rows import among
-from ledger.log.schema import Kind, accounts, entries, strings
+from ledger.log.schema import HAS_RECORD, Kind, accounts, entries, strings
 from ledger.log.schema import principals as people
 from projections.activity import END_OF_TIME
 from projections.sessions import Session, Sessions
@@ -85,7 +85,7 @@ def calls_of(connection: sa.Connection, whole: Whole) -> int:
     """How many calls go back to the principal, but for signing in, which is no call of theirs."""
     e, k = entries.c, strings.c
     signing = sa.select(k.id).where(k.kind == Kind.ACTION, k.text.like("signin:%"))
-    query = sa.select(sa.func.count()).where(_theirs(connection, whole), e.action.not_in(signing))
+    query = sa.select(sa.func.count()).where(_theirs(connection, whole), e.action.not_in(signing), HAS_RECORD)
     return int(connection.execute(query).scalar_one())
 
 

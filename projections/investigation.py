@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ledger.account.managed_policies import doubtful, managed_policy
 from ledger.entry import Entry
 from ledger.log import Log
-from ledger.log.schema import accounts, entries
+from ledger.log.schema import HAS_RECORD, accounts, entries
 from ledger.record import format_time
 from projections import findings as signs
 from projections.activity import Activity, Question
@@ -24,7 +24,7 @@ from projections.credentials import key_report
 from projections.history import Difference, History, Version
 from projections.last_uses import LastUses
 from projections.lineage import lineage
-from projections.lines import Line, line, ref
+from projections.lines import Line, line, moment, ref
 from projections.naming import account_named, events_named
 from projections.permissions.permissions import Permissions
 from projections.principals import principal_activity, principals
@@ -66,6 +66,8 @@ class Investigation:
         return told[0] if len(told) == 1 else {"events": told}
 
     def _event(self, entry: Entry) -> Answer:
+        if entry.erased is not None:
+            return self._erased(entry, entry.erased.by)
         record = entry.record
         chain = self.sessions.chain_of(entry)
         changed = self.account_history.changes_by(entry.account_id, entry.position)
@@ -86,6 +88,21 @@ class Investigation:
             "authorization": None if entry.authorization is None else orjson.loads(entry.authorization),
             "leafHash": entry.leaf_hash.hex(),
             "origin": {"file": entry.origin.file, "sha256": entry.origin.sha256},
+        }
+
+    def _erased(self, entry: Entry, by: int) -> Answer:
+        """What is left of an event, and the entry that says that it was erased, by whom and why."""
+        (erasing,) = self.log.entries_at(entry.account_id, [by])
+        said = erasing.record.request
+        return {
+            "entry": {
+                "account": entry.account_id,
+                "position": entry.position,
+                "recordedAt": moment(entry.recorded_at),
+                "eventID": entry.document.get("eventID"),
+            },
+            "erased": {"by": ref(erasing), "operator": said.get("operator"), "reason": said.get("reason")},
+            "leafHash": entry.leaf_hash.hex(),
         }
 
     def activity(
@@ -219,7 +236,7 @@ class Investigation:
         e = entries.c
         query = (
             sa.select(accounts.c.account_id, accounts.c.size, sa.func.min(e.time), sa.func.max(e.time))
-            .join(entries, e.account == accounts.c.id)
+            .join(entries, sa.and_(e.account == accounts.c.id, HAS_RECORD))
             .group_by(accounts.c.account_id, accounts.c.size)
             .order_by(accounts.c.account_id)
         )

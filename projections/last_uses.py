@@ -17,7 +17,7 @@ from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.names import digest
 from ledger.log.rows import among
-from ledger.log.schema import Kind, entries, principals, strings
+from ledger.log.schema import HAS_RECORD, Kind, entries, principals, strings
 from projections.activity import END_OF_TIME
 from projections.attribution import key_numbers
 from projections.runner import Projection, Runner, Span, metadata
@@ -113,7 +113,7 @@ class LastUses:
         e = entries.c
         query = (
             sa.select(e.account, e.position)
-            .where(condition, e.time < until)
+            .where(condition, HAS_RECORD, e.time < until)
             .order_by(e.time.desc(), e.account.desc(), e.position.desc())
             .limit(1)
         )

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.log import Log
-from ledger.log.schema import accounts, entries, principals, strings
+from ledger.log.schema import HAS_RECORD, accounts, entries, principals, strings
 from ledger.record import format_time
 from projections import vocabulary
 from projections.attribution import key_numbers
@@ -274,7 +274,9 @@ class _Tracing:
         """How many calls these callers made, and when."""
         e = entries.c
         row = self.connection.execute(
-            sa.select(sa.func.count(), sa.func.min(e.time), sa.func.max(e.time)).where(self._by(doer))
+            sa.select(sa.func.count(), sa.func.min(e.time), sa.func.max(e.time)).where(
+                self._by(doer), HAS_RECORD
+            )
         ).one()
         return {
             "calls": row[0],

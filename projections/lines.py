@@ -19,7 +19,7 @@ def line(entry: Entry) -> Line:
     return {
         "account": entry.account_id,
         "position": entry.position,
-        "recordedAt": _moment(entry.recorded_at),
+        "recordedAt": moment(entry.recorded_at),
         "time": format_time(entry.time),
         "eventID": record.event_id,
         "action": record.action,
@@ -59,6 +59,6 @@ def outcome(record: Record) -> str:
     return "succeeded" if record.succeeded else "failed"
 
 
-def _moment(milliseconds: int) -> str:
+def moment(milliseconds: int) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     return f"{format_time(seconds)[:-1]}.{rest:03d}Z"

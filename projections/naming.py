@@ -32,3 +32,13 @@ def events_named(log: Log, named: str) -> list[Entry]:
     if not found:
         raise UnknownName(f"no event {named!r}")
     return found
+
+
+def records_named(log: Log, named: str) -> list[Entry]:
+    """As `events_named`, for whom the record itself matters; raises UnknownName where it was erased, too."""
+    found = events_named(log, named)
+    for entry in found:
+        if entry.erased is not None:
+            place = f"{entry.account_id}:{entry.position}"
+            raise UnknownName(f"the record of {place} was erased by entry {entry.erased.by}")
+    return found

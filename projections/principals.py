@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry
 from ledger.log import Log
-from ledger.log.schema import Kind, accounts, entries, strings
+from ledger.log.schema import HAS_RECORD, Kind, accounts, entries, strings
 from ledger.log.schema import principals as people
 from ledger.record import format_time, is_denial
 from projections.activity import cursor_of
@@ -161,7 +161,7 @@ def _summaries(connection: sa.Connection, scope: Sequence[sa.ColumnElement[bool]
             sa.func.count().label("calls"),
             sa.func.sum(sa.case((e.error.in_(denials), 1), else_=0)).label("denied"),
         )
-        .where(*scope)
+        .where(HAS_RECORD, *scope)
         .group_by(e.account, e.principal)
         .subquery()
     )

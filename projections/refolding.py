@@ -17,7 +17,7 @@ from ledger.account.change import Change, Sighting
 from ledger.account.fold import fold
 from ledger.iam import FOLDED_ACTIONS
 from ledger.log import Log
-from ledger.log.schema import Kind, entries, principals, strings
+from ledger.log.schema import HAS_RECORD, Kind, entries, principals, strings
 from projections.history import LOAD_PAGE, documents_at, entities, sightings, versions
 from projections.runner import Projection, Span
 
@@ -136,6 +136,7 @@ def _sight(connection: sa.Connection, span: Span) -> int | None:
             e.position >= span.start,
             e.position < span.end,
             e.principal.in_(own),
+            HAS_RECORD,
         )
         .group_by(e.principal, key)
     ).all()

@@ -145,6 +145,16 @@ class Runner:
         return end - start
 
 
+def forget(connection: sa.Connection, projections: Sequence[Projection], account: int) -> None:
+    """Throw away what was derived of an account's log, in a transaction of somebody else's; who asks next derives it anew."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ACCOUNT_LOCK}, {account})")
+    there = set(sa.inspect(connection).get_table_names())
+    for table in (cursors, *(table for one in projections for table in reversed(one.tables))):
+        if table.name in there:
+            connection.execute(sa.delete(table).where(table.c.account == account))
+
+
 def _ripe(projection: Projection, size: int) -> int:
     return size - size % projection.grain
 

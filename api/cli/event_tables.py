@@ -103,6 +103,9 @@ def hop_name(hop: Told) -> str:
 
 def event(told: Told) -> Iterator[RenderableType]:
     """One event whole."""
+    if "erased" in told:
+        yield from _erased(told)
+        return
     line, record = told["entry"], told["entry"]["record"]
     style = OUTCOMES.get(line["outcome"], "")
     yield cell(f"{clock(line['time'])} UTC   {line['action']}   {line['outcome']}", f"bold {style}".strip())
@@ -139,6 +142,23 @@ def event(told: Told) -> Iterator[RenderableType]:
             "region": line["region"],
             "recorded at": clock(line["recordedAt"]),
             "from file": (told.get("origin") or {}).get("file"),
+        }
+    )
+
+
+def _erased(told: Told) -> Iterator[RenderableType]:
+    line, erased = told["entry"], told["erased"]
+    by = erased["by"]
+    yield cell(f"its record was erased by entry {by['account']}:{by['position']}", "bold")
+    yield pairs(
+        {
+            "erased at": clock(by["time"]),
+            "by": erased["operator"],
+            "why": erased["reason"],
+            "entry": f"{line['account']}:{line['position']}",
+            "event id": line["eventID"],
+            "recorded at": clock(line["recordedAt"]),
+            "leaf hash": told["leafHash"],
         }
     )
 

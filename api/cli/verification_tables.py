@@ -31,6 +31,8 @@ KINDS = {
     "rewritten": "history was rewritten",
     "treeSpoilt": "the tree was spoilt",
     "signatureWrong": "a signature is wrong",
+    "bodyMissing": "a record is missing",
+    "erasureUndone": "an erasure was undone",
     "unreadable": "it can't be read",
     "projectionDiffers": "a projection was edited",
 }
@@ -43,6 +45,8 @@ def log_report(told: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield f"and {told['differing'] - len(told['differences']):,} more"
     as_written = "" if told["differing"] else ", as they were written"
     yield f"{told['entries']:,} entries of {len(told['accounts'])} accounts{as_written}"
+    for one in told["erased"]:
+        yield cell(f"{one['account']}: {one['records']:,} records erased by entry {one['by']}")
     for one in told["accounts"]:
         yield cell(_anchored(one))
     if told["checkpoints"] > told["signaturesVerified"]:

@@ -8,7 +8,7 @@ the rest is compressed with a trained zstd dictionary. Anything unusual is kept 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
@@ -48,7 +48,6 @@ LEVEL: Final = 3
 SIZE_MAX: Final = (
     0x2000  # of a body told by two bytes, of which the first is less than any that a zstd frame begins with
 )
-DICTIONARY_BYTES: Final = 112_640
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEX = re.compile(r"[0-9A-F]{16}")
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)  # as `format_time` writes it
@@ -254,14 +253,6 @@ class Compression:
         if packed[0] < SIZE_MAX >> 8:
             packed = _frame_head(int.from_bytes(packed[:2]), len(packed) - 2) + packed[2:]
         return self._decompressors[number].decompress(packed)
-
-
-def train_dictionary(samples: Sequence[bytes]) -> bytes | None:
-    """A zstd dictionary for bodies like these, or None where they are too few or too alike to train on."""
-    try:
-        return zstandard.train_dictionary(DICTIONARY_BYTES, list(samples), level=LEVEL).as_bytes()
-    except zstandard.ZstdError:
-        return None
 
 
 # Without the four bytes that would tell a file of its own from something else.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from ledger.log.schema import Kind, entries, principals, strings
+from ledger.log.schema import HAS_RECORD, Kind, entries, principals, strings
 
 OWN_KINDS = ("IAMUser", "AssumedRole", "Root")
 
@@ -27,7 +27,7 @@ def moving(connection: sa.Connection, account: int, account_id: str, actions: Co
     key = sa.case((e.access_key.in_(lasting), e.access_key), else_=0)
     first = sa.func.row_number().over(partition_by=(e.principal, key), order_by=(e.time, e.position))
     calls = sa.select(e.time, e.position, first.label("place")).where(
-        e.account == account, e.principal.in_(own)
+        e.account == account, e.principal.in_(own), HAS_RECORD
     )
     calls_by_place = calls.subquery()
     seen = sa.select(calls_by_place.c.time, calls_by_place.c.position).where(calls_by_place.c.place == 1)

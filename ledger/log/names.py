@@ -53,6 +53,7 @@ class Names:
         self.frames: dict[FrameKey, FrameName] = {}
         self.identities: dict[bytes, IdentityName] = {}
         self._forget_all()
+        self._erasures = 0
         self._learned = False
         self._locked = False
 
@@ -69,6 +70,14 @@ class Names:
             if self._learned:
                 self._forget_all()
             raise
+
+    def as_of(self, erasures: int) -> bool:
+        """Forget all where records were erased since, by whomever: their names are blank now. Answers whether it was so."""
+        if erasures == self._erasures:
+            return False
+        self._forget_all()
+        self._erasures = erasures
+        return True
 
     def learn(self, connection: sa.Connection, batch: Prepared) -> None:
         """See to it that everything in a batch has its number in `strings`, `frames` and `identities`."""

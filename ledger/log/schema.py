@@ -7,6 +7,7 @@ An entry's repeated parts are kept once and named by number: who called (`identi
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -130,6 +131,10 @@ entries = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+NO_TIME: Final = -1
+HAS_RECORD: Final = entries.c.time + 0 > NO_TIME  # `+ 0`, or SQLite takes the index by time for it
+"""That an entry's record was not erased. One that was is at no time, and so in no stretch of time that is asked for."""
+
 sa.Index("entries_event", entries.c.event_head)
 sa.Index("entries_time", entries.c.time)
 sa.Index("entries_principal", entries.c.principal, entries.c.time)
@@ -196,6 +201,18 @@ checkpoints = sa.Table(
     sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("note", sa.LargeBinary, nullable=False, comment="the signed note, as it was given out"),
     comment="what was signed of each log",
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("erased_by", sa.BigInteger, nullable=False, comment="the position of the entry that says so"),
+    sa.Column("commitment", sa.LargeBinary, nullable=False, comment="what the leaf names, 32 bytes"),
+    sa.UniqueConstraint("account", "position"),
+    comment="what is left of entries whose records were erased",
 )
 
 IMMUTABLE = (

@@ -20,18 +20,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import NATIVE, Draft, Entry
-from ledger.log import bodies
 from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.names import Names
 from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, among_bound, bound, insert_rows
-from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, mentions, tails
+from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, erasures, mentions, tails
 from ledger.log.tiles import grow
+from ledger.log.training import train_dictionary
 from ledger.record import canonical
 
 TRAINING_RECORDS_MIN = 2_000
 READ_PAGE = 2_000
+ERASED = (
+    b""  # the content of an erased record: whatever bears its event id, it must not come back by an import
+)
 LAG_MAX = 2**23  # milliseconds: two hours and a third, in three bytes
 
 
@@ -110,6 +113,15 @@ class Log:
             yield Turn(self, connection, account_id, account, size)
 
     @contextmanager
+    def sole_turn(self, account_id: str) -> Iterator[Turn]:
+        """As `turn`; and nobody appends to any other account either, so that no name is taken up that is about to go."""
+        with self._transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("LOCK TABLE accounts IN EXCLUSIVE MODE")
+            account, size = self._take_head(connection, account_id)
+            yield Turn(self, connection, account_id, account, size)
+
+    @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
         try:
             with (
@@ -127,6 +139,8 @@ class Log:
             made = _upsert(connection.dialect.name, accounts).values(account_id=account_id, size=0)
             connection.execute(made.on_conflict_do_nothing())
             row = connection.execute(_HEAD, {"account_id": account_id}).one()
+        if self._names.as_of(row.erasures or 0):
+            self._arrived.clear()
         return row.id, row.size
 
     def _fresh(self, connection: sa.Connection, account: int, batch: Prepared) -> Prepared:
@@ -139,7 +153,7 @@ class Log:
         fresh = []
         for index, (event_id, content) in enumerate(zip(ids, batch.content, strict=True)):
             contents = same_id.setdefault(event_id, [])
-            if content not in contents:
+            if content not in contents and ERASED not in contents:
                 contents += told_by(content)
                 fresh.append(index)
         return batch.chosen(fresh)
@@ -147,7 +161,7 @@ class Log:
     def _written(
         self, connection: sa.Connection, account: int, wanted: set[tuple[int, bytes]]
     ) -> dict[tuple[int, bytes], list[bytes]]:
-        """What the log has under these event ids already: contents, as `Prepared` has them."""
+        """What the log has under these event ids already: contents, as `Prepared` has them, or ERASED."""
         # `+ 0` keeps the planner from walking the whole account instead of the index by event id.
         query = sa.select(entries.c.event_head, entries.c.event_tail, entries.c.position).where(
             entries.c.account + 0 == account,
@@ -161,7 +175,10 @@ class Log:
         written: dict[tuple[int, bytes], list[bytes]] = {}
         for entry in self._at(connection, account, list(found)):
             contents = written.setdefault(found[entry.position], [])
-            contents += told_by(content_of(canonical(entry.document), entry.authorization))
+            if entry.erased is not None:
+                contents.append(ERASED)
+            else:
+                contents += told_by(content_of(canonical(entry.document), entry.authorization))
         return written
 
     def _write(
@@ -265,7 +282,7 @@ class Log:
         if self._compression.newest or len(drafts) < TRAINING_RECORDS_MIN:
             return
         samples = [split(draft.record, draft.canonical_record).rest for draft in drafts]
-        content = bodies.train_dictionary(samples)
+        content = train_dictionary(samples)
         if content is None:
             return
         with self.engine.execution_options(writes=True).begin() as connection:
@@ -459,9 +476,13 @@ def _chained(
 # ---- statements that every append needs, made once: to make one takes longer than to run it
 
 _HEAD = (
-    sa.select(accounts.c.id, accounts.c.size)
+    sa.select(
+        accounts.c.id,
+        accounts.c.size,
+        sa.select(sa.func.max(erasures.c.number)).scalar_subquery().label("erasures"),
+    )
     .where(accounts.c.account_id == sa.bindparam("account_id"))
-    .with_for_update()
+    .with_for_update(of=accounts)
 )
 _MOVED_HEAD = (
     sa.update(accounts).where(accounts.c.id == sa.bindparam("account")).values(size=sa.bindparam("to"))

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     REWRITTEN = "rewritten"  # all fits together, and is not what was signed
     TREE_SPOILT = "treeSpoilt"
     SIGNATURE_WRONG = "signatureWrong"
+    BODY_MISSING = "bodyMissing"  # and no entry says that it was erased
+    ERASURE_UNDONE = "erasureUndone"  # an entry says that it was erased, and it is there
     UNREADABLE = "unreadable"
     PROJECTION_DIFFERS = "projectionDiffers"
 
@@ -56,6 +58,9 @@ class Found:
     signatures: int = 0  # of these, whose signature was verified
     anchors: dict[str, int] = field(default_factory=dict)  # account → the size that is anchored from outside
     accounts: dict[str, int] = field(default_factory=dict)  # account → size
+    erased: dict[tuple[str, int], int] = field(
+        default_factory=dict
+    )  # account, erasing entry → how many records
 
     def add(self, difference: Difference) -> None:
         self.differing += 1
@@ -91,6 +96,10 @@ class Found:
             "accounts": [
                 {"account": account, "size": size, "anchoredUpTo": self.anchors.get(account)}
                 for account, size in self.accounts.items()
+            ],
+            "erased": [
+                {"account": account, "by": by, "records": count}
+                for (account, by), count in sorted(self.erased.items())
             ],
             "checkpoints": self.checkpoints,
             "signaturesVerified": self.signatures,

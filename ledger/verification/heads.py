@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.preparation import told_by
-from ledger.log.schema import accounts, checkpoints, entries, mentions, tails, tiles
+from ledger.log.schema import accounts, checkpoints, entries, erasures, mentions, tails, tiles
 from ledger.merkle.frontier import Frontier
 from ledger.notes import BadNote, Verifier, unverified_text
 from ledger.verification.findings import Difference, Found, Kind
@@ -132,9 +132,14 @@ def find_duplicates(
 
 
 def check_strays(connection: sa.Connection, found: Found) -> None:
-    """Rows that belong to no account."""
+    """Rows that belong to no account, and erasures that were not numbered one after the other."""
+    numbers = (sa.func.min(erasures.c.number), sa.func.max(erasures.c.number), sa.func.count())
+    first, last, count = connection.execute(sa.select(*numbers)).one()
+    if count and (first, last) != (1, count):
+        said = f"table erasures has {count} rows, which are numbered {first} to {last}"
+        found.add(Difference(Kind.EDITED_COLUMN, said))
     known = sa.select(accounts.c.id)
-    for table in (entries, mentions, tails, tiles, checkpoints):
+    for table in (entries, mentions, tails, tiles, checkpoints, erasures):
         query = sa.select(sa.func.count()).where(table.c.account.not_in(known))
         if count := connection.execute(query).scalar_one():
             said = f"{count} rows of {table.name} belong to no account: one was removed, or they were put in"

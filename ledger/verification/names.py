@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,11 +13,12 @@ from zstandard import ZstdError
 
 from ledger.entry import Origin
 from ledger.log.bodies import FRAME_MEMBERS, FrameKey, frame_document
+from ledger.log.erasing import blank_of
 from ledger.log.names import action_named, digest, principal_content, principal_told, session_told
 from ledger.log.reading import DictionaryDamaged
 from ledger.log.rows import among
 from ledger.log.schema import Kind as StringKind
-from ledger.log.schema import arrivals, frames, identities, principals, strings
+from ledger.log.schema import arrivals, erasures, frames, identities, principals, strings
 from ledger.record import canonical, is_read_only, read_identity
 from ledger.verification.findings import Difference, Found, Kind
 
@@ -24,6 +26,7 @@ REMEMBERED_MAX: Final = 200_000
 RESOURCES_MAX: Final = 20_000  # most are named once
 PAGE: Final = 5_000
 PSEUDONYM_BYTES: Final = 16
+NO_FRAME: Final = 0  # as an entry has it whose record was erased
 UNREADABLE: Final = (
     ZstdError,
     ValueError,
@@ -54,6 +57,11 @@ class Arrival(NamedTuple):
     origin: bytes
 
 
+class Erasure(NamedTuple):
+    erased_by: int
+    commitment: bytes
+
+
 class Known:
     """What numbers stand for, as the rows have it; what is remembered is bounded."""
 
@@ -63,6 +71,8 @@ class Known:
         self.frames: dict[int, Frame] = {}
         self.identities: dict[int, Identity] = {}
         self.arrivals: dict[int, Arrival] = {}
+        self.erasures: dict[tuple[int, int], Erasure] = {}  # by account and position
+        self.pseudonyms: dict[int, bytes] = {}  # of those who made entries that were erased
         self._resources: dict[str, int] = {}
 
     def learn(self, rows: Sequence[sa.Row[Any]]) -> None:
@@ -79,7 +89,8 @@ class Known:
         columns = (strings.c.id, strings.c.kind, strings.c.text)
         for number, kind, text in self._rows(columns, texts - self.strings.keys()):
             self.strings[number] = (kind, text)
-        wanted = {row.frame for row in rows} - self.frames.keys()
+        used = {row.frame for row in rows}
+        wanted = used - self.frames.keys()
         columns = (frames.c.id, frames.c.action, frames.c.document)
         for number, action, raw in self._rows(columns, wanted):
             with suppress(*UNREADABLE):
@@ -94,6 +105,18 @@ class Known:
         columns = (arrivals.c.id, arrivals.c.recorded_at, arrivals.c.origin)
         for number, *told in self._rows(columns, wanted):
             self.arrivals[number] = Arrival(*told)
+        if NO_FRAME in used:
+            self._learn_erased([row for row in rows if not row.body])
+
+    def _learn_erased(self, rows: Sequence[sa.Row[Any]]) -> None:
+        x = erasures.c
+        positions = {row.position for row in rows}
+        columns = (x.position, x.account, x.erased_by, x.commitment)
+        for position, account, *told in self._rows(columns, positions):
+            self.erasures[account, position] = Erasure(*told)
+        wanted = {row.principal for row in rows}
+        for number, pseudonym in self._rows((principals.c.id, principals.c.pseudonym), wanted):
+            self.pseudonyms[number] = pseudonym
 
     def resources(self, texts: Set[str]) -> dict[str, int]:
         """The numbers of resources; those that have none are left out."""
@@ -127,6 +150,8 @@ def check_names(connection: sa.Connection, found: Found) -> None:
     """Every row of names, also those that no entry names any more: each is found by a digest of its content."""
     told = sa.select(strings.c.id, strings.c.text).where(strings.c.kind == StringKind.ACTION)
     actions: dict[int, str] = dict(map(tuple, connection.execute(told)))
+    erased = connection.execute(sa.select(erasures.c.number).limit(1)).first() is not None
+    judge = partial(_judge, found, erased)
     checks: list[tuple[sa.Table, Callable[[Any], str | None]]] = [
         (strings, _string),
         (principals, _principal),
@@ -134,28 +159,33 @@ def check_names(connection: sa.Connection, found: Found) -> None:
     ]
     for table, check in checks:
         for row in _all(connection, sa.select(table), table.c.id):
-            _judge(found, table.name, row, check)
+            judge(table, row, check)
     # as a number: a boolean of SQLite's may be any
     read_only = sa.type_coerce(frames.c.read_only, sa.Integer).label("read_only")
     shown = sa.select(frames.c.id, frames.c.digest, frames.c.action, read_only, frames.c.document)
     for row in _all(connection, shown, frames.c.id):
-        _judge(found, frames.name, row, lambda row: _frame(row, actions))
+        judge(frames, row, lambda row: _frame(row, actions))
     both = sa.select(identities, *(principals.c[name].label(f"p_{name}") for name in PRINCIPAL_COLUMNS))
     joined = identities.outerjoin(principals, principals.c.id == identities.c.principal)
     for row in _all(connection, both.select_from(joined), identities.c.id):
-        _judge(found, identities.name, row, _identity)
+        judge(identities, row, _identity)
 
 
 PRINCIPAL_COLUMNS: Final = ("kind", "account_id", "unique_id", "arn", "name")
 
 
-def _judge(found: Found, table: str, row: sa.Row[Any], check: Callable[[Any], str | None]) -> None:
+def _judge(
+    found: Found, erased: bool, table: sa.Table, row: sa.Row[Any], check: Callable[[Any], str | None]
+) -> None:
+    """A name that went with the records that bore it is blank, which is as good, where there were such."""
+    if erased and all(getattr(row, name) == value for name, value in blank_of(table, row.id).items()):
+        return
     try:
         wrong = check(row)
     except UNREADABLE as error:
         wrong = f"can't be read ({type(error).__name__})"
     if wrong is not None:
-        found.add(Difference(Kind.EDITED_COLUMN, f"table {table}, row {row.id}: {wrong}"))
+        found.add(Difference(Kind.EDITED_COLUMN, f"table {table.name}, row {row.id}: {wrong}"))
 
 
 def _string(row: Any) -> str | None:

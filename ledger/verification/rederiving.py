@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
 
-from ledger.entry import SALT_BYTES, Leaf, body_bytes, commit
+from ledger.entry import NATIVE, SALT_BYTES, Leaf, body_bytes, commit
 from ledger.log.bodies import (
     WHOLE,
     Coding,
@@ -19,6 +20,7 @@ from ledger.log.bodies import (
     split,
     without_authorization,
 )
+from ledger.log.erasing import ERASE, ERASED_ENTRY, records_erased
 from ledger.log.preparation import content_of, event_number
 from ledger.log.schema import Kind as StringKind
 from ledger.log.schema import entries
@@ -42,6 +44,8 @@ class Rederived:
     resources: list[str] = field(default_factory=list)
     wrong: str | None = None
     edited: list[str] = field(default_factory=list)  # the columns that do not follow from the body
+    names: Mapping[int, str | None] | None = None  # what an erasure names: positions, and event ids
+    bodiless: bool = False  # whether an erasure says so is told when the whole log is known
 
 
 class Rederiving:
@@ -88,6 +92,8 @@ class Rederiving:
             salt,
             body,
         ) = values  # as the table has them; asked for by name they take a tenth of the time of all this
+        if not body:
+            return self._of_leaf(row, account_id)
         if len(salt) != SALT_BYTES or len(leaf_hash) != HASH_BYTES:
             raise ValueError("the salt or the leaf hash has another length")
         dictionary, layout, authorized = Coding.of(coding)
@@ -166,10 +172,29 @@ class Rederiving:
             content=content_of(canonical_record, authorization),
             resources=resources_of(document, account_id),
             edited=[] if stored == derived else _edited(stored, derived),
+            names=records_erased(record, native=origin == NATIVE.to_bytes())
+            if record.action == ERASE
+            else None,
             wrong=None
             if record.account_id == account_id
             else f"the record is of account {record.account_id}",
         )
+
+    def _of_leaf(self, row: sa.Row[Any], account_id: str) -> Rederived:
+        """Of an entry without a body: what is left of it has to give the leaf."""
+        kept = self._known.erasures.get((row.account, row.position))
+        if kept is None:
+            return Rederived(wrong="its body is missing, and nothing is left of it", bodiless=True)
+        leaf = Leaf(
+            account_id=account_id,
+            position=row.position,
+            recorded_at=self._known.arrivals[row.arrival].recorded_at + row.lag,
+            principal=self._known.pseudonyms[row.principal],
+            previous=None if row.back is None else row.position - row.back,
+            commitment=kept.commitment,
+        )
+        edited = [name for name, blank in ERASED_ENTRY.items() if getattr(row, name) != blank]
+        return Rederived(leaf=leaf, edited=edited, bodiless=True)
 
     def _text(self, kind: StringKind, number: int | None) -> str | None:
         if number is None:

@@ -22,6 +22,7 @@ from ledger.log.tiles import TreeDamaged, tree_of
 from ledger.merkle.frontier import Frontier
 from ledger.merkle.trees import root_at
 from ledger.notes import Verifier
+from ledger.verification.erasures import Erasures
 from ledger.verification.explaining import Explaining
 from ledger.verification.findings import Difference, Found, Kind
 from ledger.verification.heads import SignedHeads, check_strays, find_duplicates
@@ -145,6 +146,9 @@ class _Walk:
         self._tree: Frontier | None = Frontier() if begun is None else self._begun(begun)
         self._tiles = StoredTiles(self._connection, self._found, self._account, self._account_id)
         self._mentions = Mentions(self._account, self._account_id, self._start)
+        self._erasures = Erasures(
+            self._found, self._known, account=self._account, account_id=self._account_id, since=self._start
+        )
         self._last: dict[int, int] = {}
         self._explaining = Explaining(self._connection)
         anchors = list(whole._anchors.get(head.account_id, ()))
@@ -185,6 +189,7 @@ class _Walk:
             self._tiles.end(self._tree.size)
         self._check_tails()
         self._check_mentions()
+        self._erasures.end(self._connection, self._rederiving)
 
     def _pages(self, start: int | None = None, stop: int | None = None) -> Iterator[Sequence[sa.Row[Any]]]:
         query = sa.select(entries).where(entries.c.account == self._account).order_by(entries.c.position)
@@ -213,7 +218,11 @@ class _Walk:
         expected_back = None if previous is None else position - previous
         if position >= self._size:
             self._differs(Kind.INSERTED, "it stands behind the head of the log", position)
-        if one.leaf is None:
+        if one.bodiless or one.names:
+            self._erasures.take(row, one)
+        if one.leaf is None and one.bodiless:
+            self._differs(Kind.BODY_MISSING, f"{one.wrong}", position)
+        elif one.leaf is None:
             self._differs(Kind.EDITED_BODY, f"it can't be put together ({one.wrong})", position)
         else:
             holds = one.leaf.hash() == row.leaf_hash

@@ -5,7 +5,7 @@ The same log of the same size gives the same bytes: nothing here asks the clock,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry, body_bytes
 from ledger.log import Log
+from ledger.log.erasing import erasing_entries
 from ledger.log.tiles import TreeDamaged, tree_of
 from ledger.merkle.proofs import prove_inclusion
 from ledger.merkle.trees import Subtrees
@@ -38,7 +39,8 @@ def make_bundle(
 
     Raises TooMuch; TreeDamaged where the result would not check: what does not is no evidence but of damage.
     """
-    places = sorted(chosen.shown | chosen.bare)
+    shown = chosen.shown | _erasures(log, heads, chosen.shown)
+    places = sorted(shown | chosen.bare)
     if len(places) > entries_max:
         raise TooMuch(f"{len(places)} entries are more than the {entries_max} that a bundle holds")
     files: Files = {}
@@ -54,7 +56,7 @@ def make_bundle(
         with log.engine.connect() as connection:
             tree = tree_of(connection, account_id)
             for entry in _entries(log, connection, here):
-                told.append(_told(entry, tree, size, files, with_body=_place(entry) in chosen.shown))
+                told.append(_told(entry, tree, size, files, with_body=_place(entry) in shown))
             if account_id in chosen.rests:
                 rests[account_id] = _rest(log, tree, account_id, chosen.rests[account_id], size, files)
     files["evidence.json"] = _document(chosen, question, told, rests)
@@ -63,6 +65,18 @@ def make_bundle(
     if all(f"keys/{account_id}.txt" in files for account_id in logs):
         _check(files)
     return files
+
+
+def _erasures(log: Log, heads: Heads, places: Collection[Place]) -> set[Place]:
+    """The entries that say of any of these that its record was erased. Raises as Heads."""
+    found: set[Place] = set()
+    with log.engine.connect() as connection:
+        for account_id in {account_id for account_id, _ in places}:
+            positions = [position for whose, position in places if whose == account_id]
+            found |= {(account_id, by) for by in erasing_entries(connection, account_id, positions)}
+    for account_id, position in sorted(found):
+        heads.check_covered(account_id, position)
+    return found
 
 
 def _entries(log: Log, connection: sa.Connection, places: Sequence[Place]) -> Iterator[Entry]:
@@ -91,7 +105,9 @@ def _told(entry: Entry, tree: Subtrees, size: int, files: Files, *, with_body: b
         "leaf": entry.leaf.to_bytes().decode(),
         "proof": [one.hex() for one in prove_inclusion(tree, index=entry.position, size=size)],
     }
-    if with_body:
+    if entry.erased is not None:
+        told["erasedBy"] = entry.erased.by
+    elif with_body:
         body = body_bytes(canonical(entry.document), entry.origin.to_bytes(), entry.authorization)
         files[f"records/{entry.account_id}-{entry.position}.json"] = body
         told["salt"] = entry.salt.hex()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.rows import among
-from ledger.log.schema import accounts, entries, principals
+from ledger.log.schema import NO_TIME, accounts, entries, principals
 from projections.evidence.heads import Heads
 from projections.vocabulary import BadFilter, UnknownName, principals_named
 
@@ -116,7 +116,7 @@ def _take(
     wanted = [
         index
         for index, (_, at) in enumerate(chain)
-        if (since is None or at >= since) and (until is None or at < until)
+        if (since is None or at >= since) and (until is None or NO_TIME < at < until)
     ]
     if not wanted:
         return

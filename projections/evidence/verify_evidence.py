@@ -189,6 +189,8 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
     heads: dict[str, tuple[int, bytes]] = {}
     leaves: dict[tuple[str, int], dict[str, Any]] = {}  # all that were found in the log
     shown: dict[tuple[str, int], dict[str, Any]] = {}  # those whose records are in the bundle
+    erased: dict[tuple[str, int], int] = {}  # those whose records were erased, and the entry that says so
+    bodies: dict[tuple[str, int], dict[str, Any]] = {}
     rests: dict[str, int] = {}  # from which position on all leaves of a log are given
     expected = {"evidence.json", *UNCHECKED}
 
@@ -231,7 +233,10 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
                     len(one["salt"]) == 64 and hashed == leaf["commitment"],
                     "the record is not the one that was hashed",
                 )
-                shown[place] = json.loads(files[name])["record"]
+                bodies[place] = json.loads(files[name])
+                shown[place] = bodies[place]["record"]
+            elif "erasedBy" in one:
+                erased[place] = one["erasedBy"]
         except Exception as error:
             wrong.append(f"{place[0]}:{place[1]}: {reason(error)}")
     said.append(
@@ -239,6 +244,14 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
     )
     for place in sorted(shown):
         said.append(f"  {place[0]}:{place[1]}  {line_of(shown[place], leaves[place])}")
+
+    for (account, position), by in sorted(erased.items()):
+        try:
+            check_erased(bodies.get((account, by), {}), position, by)
+            shown[account, position] = {}
+            said.append(f"  {account}:{position}  its record was erased by entry {account}:{by}")
+        except Exception as error:
+            wrong.append(f"{account}:{position}: {reason(error)}")
 
     if not records:
         wrong.append("there is no record in it")
@@ -254,6 +267,18 @@ def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
         said.append("not claimed: that these are all; there may be other entries that are not shown")
     wrong += [f"{name}: it is no part of the evidence" for name in sorted(files.keys() - expected)]
     return said, wrong
+
+
+def check_erased(body: dict[str, Any], position: int, by: int) -> None:
+    """That the entry with this body, at the later position `by`, says that it erased the record at `position`."""
+    record = body.get("record", {})
+    demand(
+        (record.get("eventSource"), record.get("eventName")) == ("iam-ledger", "EraseRecords")
+        and body["origin"] == {"kind": "native"}
+        and position < by
+        and position in [one["position"] for one in record["requestParameters"]["records"]],
+        f"its record is missing, and no entry {by} is shown that says that it was erased",
+    )
 
 
 def read_rest(
@@ -321,7 +346,7 @@ def check_complete(
         borders += f"{borders and ', '}the one after {moment(leaves[account, after[0]]['recordedAt'])}"
     elif stop == size:
         borders += f"{borders and ', '}none came after, up to the checkpoint"
-    callers = sorted({caller_of(shown[account, at]) for at in walked})
+    callers = sorted({caller_of(shown[account, at]) for at in walked if shown[account, at]})
     named = f" ({callers[0]}{f' and {len(callers) - 1} more' if callers[1:] else ''})" if callers else ""
     return f"all {len(walked)} entries{named} are here" + (borders and f"; {borders}")
 

@@ -269,11 +269,13 @@ def _clock_of(turn: Turn, clock: Callable[[], float]) -> tuple[int, EventIds]:
 
 def _check(log: Log, account_id: str, delivery: Delivery, before: tuple[Tip, ...], key: SigningKey) -> None:
     """Before anything is written again: it must come out as it was signed."""
-    if _tips(log, account_id, delivery, before, key) != delivery.tips:
-        raise DeliveryDiverges(
-            f"the delivery that entry {account_id}:{delivery.position} tells of comes out otherwise now; "
-            "nothing was written"
-        )
+    if _tips(log, account_id, delivery, before, key) == delivery.tips:
+        return
+    told = f"the delivery that entry {account_id}:{delivery.position} tells of comes out otherwise now"
+    entries = _entries(log, account_id, delivery.first, delivery.until)
+    if erased := next((entry for entry in entries if entry.erased is not None), None):
+        told = f"{told}, for the record of entry {erased.position} was erased since"
+    raise DeliveryDiverges(f"{told}; nothing was written")
 
 
 def _write(

@@ -98,8 +98,8 @@ class _Hours:
             yield from self._close_span()
         self._leaves.update(entry.leaf_hash)
         self._until = entry.position + 1
-        if is_about_deliveries(entry):
-            return  # a file that tells of its own digest would have no end
+        if entry.erased is not None or is_about_deliveries(entry):
+            return  # there is nothing to be told; a file that tells of its own digest would have no end
         yield from self._noted(self._span.filled(entry))
 
     def finish(self) -> Iterator[Step]:

@@ -15,7 +15,7 @@ from ledger.account.account import Account
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.rows import among
-from ledger.log.schema import accounts, entries, principals, strings
+from ledger.log.schema import HAS_RECORD, accounts, entries, principals, strings
 from ledger.record import Identity, format_time
 from projections.attribution import key_numbers
 from projections.history import History
@@ -127,7 +127,7 @@ class Evidence:
     def entries(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Entry]:
         """The entries for which the conditions hold, or the first of them, in order of time."""
         e = entries.c
-        query = sa.select(e.time, e.account, e.position).where(*conditions)
+        query = sa.select(e.time, e.account, e.position).where(HAS_RECORD, *conditions)
         query = query.order_by(e.time, e.account, e.position).limit(limit)
         return self.at([(row.account, row.position) for row in self.connection.execute(query)])
 
@@ -145,7 +145,7 @@ class Evidence:
 
     def scoped(self, query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
         """A query over entries, kept within the bounds."""
-        return query.where(*self._scope)
+        return query.where(HAS_RECORD, *self._scope)
 
     def action(self, *actions: str) -> sa.ColumnElement[bool]:
         return entries.c.action.in_(sorted(self.words.action_names(actions)))

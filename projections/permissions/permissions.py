@@ -13,7 +13,7 @@ from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.record import format_time
 from projections.history import History
-from projections.naming import account_named, events_named
+from projections.naming import account_named, records_named
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.calls.authorization import Authorizations
 from projections.permissions.calls.blaming import Blame, told_inference
@@ -85,7 +85,7 @@ class Permissions:
 
     def blame_event(self, named: str, *, depth: int) -> Answer:
         """With what permission a call was made: statements, grants, and who made these, `depth` grants deep."""
-        told = [self._blame().event(entry, depth) for entry in events_named(self.log, named)]
+        told = [self._blame().event(entry, depth) for entry in records_named(self.log, named)]
         return told[0] if len(told) == 1 else {"events": told}
 
     def decisions(self, entries: Iterable[Entry], agreements: frozenset[str]) -> Iterator[Answer]:
@@ -261,7 +261,7 @@ class Permissions:
     ) -> Answer:
         """Which recorded calls would have had another outcome without these events, and with the file's records."""
         account = self._checked(account)
-        named = [entry for name in without for entry in events_named(self.log, name)]
+        named = [entry for name in without for entry in records_named(self.log, name)]
         left_out = {(entry.account_id, entry.position): entry for entry in named}
         edits = edited(self.log, History(self.log), list(left_out.values()), file, account)
         replay = WhatIf(self.past, self.sessions, edits.edits, edits.since)

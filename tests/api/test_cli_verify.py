@@ -135,6 +135,7 @@ def test_a_checkpoint_that_was_kept_anchors_it(command: Command, plain: Path) ->
         "log": {
             "entries": 320,
             "accounts": [{"account": ACCOUNT, "size": 320, "anchoredUpTo": 300}],
+            "erased": [],
             "checkpoints": 1,
             "signaturesVerified": 1,
             "differing": 0,

@@ -10,7 +10,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.log.bodies import PARAMETERS, Compression, train_dictionary
+from ledger.log.bodies import LEVEL, PARAMETERS, Compression
+from ledger.log.training import DICTIONARY_BYTES, train_dictionary
 
 
 def body(chance: random.Random) -> bytes:
@@ -38,6 +39,19 @@ def test_a_body_of_any_size_comes_back(size: int) -> None:
     compression, chance = Compression(), random.Random(size)
     for raw in (b"a" * size, chance.randbytes(size), (b"abc%d" % size * size)[:size]):
         assert compression.decompress(0, compression.compress(raw)) == raw
+
+
+def test_a_dictionary_keeps_nothing_that_only_three_records_say() -> None:
+    chance = random.Random(4)
+    said = [orjson.dumps({"userName": "zqCanary77Xk", "path": "/staff/zqCanary77Xk/"}) for _ in range(3)]
+    samples = said + [orjson.dumps({"userName": f"user-{number}"}) + body(chance) for number in range(3_000)]
+    whole = zstandard.train_dictionary(DICTIONARY_BYTES, [*samples], level=LEVEL).as_bytes()
+    content = train_dictionary(samples)
+    assert content is not None
+    assert (b"zqCanary" in whole, b"zqCanary" in content) == (True, False)
+    assert all(piece in content for piece in (b"requestParameters", b"bucketName", b"responseElements"))
+    compression = Compression({1: content})
+    assert all(compression.decompress(1, compression.compress(one)) == one for one in samples)
 
 
 def test_what_was_kept_as_a_whole_frame_is_read(trained: Compression) -> None:

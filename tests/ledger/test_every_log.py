@@ -687,10 +687,12 @@ def test_a_ledger_of_before_the_authorizations_and_the_vault_goes_on(database_ur
     Log(engine).append(drafts(2))
     before = everything(Log(engine))
     with engine.begin() as connection:
-        for table in ("vault_secrets", "vault_keys", "vault_attempts", "tiles", "checkpoints"):
+        for table in ("vault_secrets", "vault_keys", "vault_attempts", "tiles", "checkpoints", "erasures"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("DROP FUNCTION ledger_checkpoints_grow")
+            for table in ("entries", "mentions", "frames", "identities", "principals", "strings", "arrivals"):
+                connection.exec_driver_sql(f"DROP FUNCTION ledger_{table}_erase CASCADE")
         connection.exec_driver_sql("DROP INDEX entries_authorized")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()

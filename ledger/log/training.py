@@ -1,0 +1,52 @@
+"""The dictionary that bodies are compressed with: trained once on early records, and kept as long as the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import zstandard
+
+from ledger.log.bodies import LEVEL
+
+DICTIONARY_BYTES: Final = 112_640
+SAMPLES_MAX: Final = 10_000  # more make it no better
+PIECE_BYTES: Final = 8
+SHARED_MIN: Final = 4  # records, or a piece of text is left out
+
+
+def train_dictionary(samples: Sequence[bytes]) -> bytes | None:
+    """A zstd dictionary for bodies like these, or None where they are too few or too alike to train on.
+
+    It outlives them, for others are compressed with it. So it keeps nothing that only a few of them say, which would be
+    there still when they are erased, and is of no use to the others.
+    """
+    samples = samples[:: len(samples) // SAMPLES_MAX + 1]
+    try:
+        trained = zstandard.train_dictionary(DICTIONARY_BYTES, list(samples), level=LEVEL).as_bytes()
+    except zstandard.ZstdError:
+        return None
+    return _without_rare_pieces(trained, samples)
+
+
+def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:
+    """The dictionary, in which blanks stand for what fewer than SHARED_MIN of the samples have.
+
+    Its tables, which no sample has, and the seams between the pieces that it was put together from stay as they are.
+    """
+    counts = dict.fromkeys(_pieces(trained), 0)
+    for sample in samples:
+        for piece in counts.keys() & set(_pieces(sample)):
+            counts[piece] += 1
+    rare, shared = bytearray(len(trained)), bytearray(len(trained))
+    for at, piece in enumerate(_pieces(trained)):
+        if count := counts[piece]:
+            marked = shared if count >= SHARED_MIN else rare
+            marked[at : at + PIECE_BYTES] = b"\1" * PIECE_BYTES
+    return bytes(
+        ord(" ") if few and not many else byte for byte, few, many in zip(trained, rare, shared, strict=True)
+    )
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    return (text[at : at + PIECE_BYTES] for at in range(len(text) - PIECE_BYTES + 1))
