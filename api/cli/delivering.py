@@ -13,6 +13,7 @@ import typer
 from api.cli.exits import Exit, Failed, end, printable, say
 from api.cli.opening import opened_log
 from api.cli.printing import Format, Formatted, answer, pairs, show
+from api.cli.witnesses import written_log
 from api.defaults import SIGNING_KEYS_VARIABLE
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def deliver_accounts(
     from projections.export.signing_keys import read_keys
     from projections.vocabulary import UnknownName
 
-    with _failures(), opened_log(url) as log:
+    with _failures(), written_log(url) as log:
         keys = read_keys(key_file)
         place, name, prefix = place_of(to)
         if name is not None and bucket is not None:
