@@ -82,6 +82,8 @@ def verify(
             show(*decisions_report(told["decisions"]))
         if projections:
             show(*projections_report(told["projections"]))
+    if told["guards"] is None:
+        say("whether the database's triggers are as they were made can't be told here")
     if any(list(_say(told))):
         end(Exit.NOT_ALL)
 
@@ -92,6 +94,9 @@ def _say(told: Mapping[str, Any]) -> Iterator[bool]:
         say(
             f"{told['log']['differing']} differences; first{f' at {place}' if place else ''}: {first['detail']}"
         )
+        yield True
+    for guard in told["guards"] or ():
+        say(f"warning: {guard}: the database does not refuse what it should")
         yield True
     if "decisions" in told and (wrong := told["decisions"]["divergences"]):
         say(f"{len(wrong)} of {told['decisions']['stored']} stored decisions can't be confirmed")
@@ -141,7 +146,7 @@ def _verified(
             )
     except NotTheBeginning as error:
         raise Failed(str(error), Exit.NOT_ALL) from error
-    told: dict[str, Any] = {"log": found.to_document()}
+    told: dict[str, Any] = {"log": found.to_document(), "guards": _guards(log)}
     if decisions:
         from projections.permissions.verification import verify_decisions
 
@@ -157,6 +162,15 @@ def _verified(
         with _progress("projections") as moved:
             told["projections"] = verify_projections(log, chosen, moved).to_document()
     return told
+
+
+def _guards(log: Log) -> list[str] | None:
+    from ledger.verification.guards import CantTell, altered_guards
+
+    try:
+        return altered_guards(log)
+    except CantTell:
+        return None
 
 
 def _of_entries(moved: Moved) -> Callable[[Found], None]:
