@@ -17,7 +17,7 @@ BUSY_SECONDS = 60
 CACHE_KIB = 65_536
 MAPPED_BYTES = 16 << 30
 PAGE_BYTES = 8192
-SCHEMA = "0004"  # the newest migration
+SCHEMA = "0006"  # the newest migration
 
 
 class LedgerUnavailable(Exception):

@@ -142,6 +142,7 @@ def test_a_checkpoint_that_was_kept_anchors_it(command: Command, plain: Path) ->
             "accounts": [{"account": ACCOUNT, "size": 320, "anchoredUpTo": 300}],
             "checkpoints": 1,
             "signaturesVerified": 1,
+            "cosignaturesVerified": 0,
             "differing": 0,
             "first": None,
             "differences": [],

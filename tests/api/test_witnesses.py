@@ -27,7 +27,7 @@ from ledger.log.checkpoints import Checkpoints
 from ledger.notes import Signer, open_note, unverified_text
 from ledger.proof import ConsistencyProof
 from ledger.vault.keys import new_key
-from ledger.witness.cosignature import verifier_of
+from ledger.witness.cosignature import cosign, verifier_of
 from ledger.witness.fence import AGAIN_SECONDS, Fence
 from ledger.witness.sending import Verdict, examine, send
 from ledger.witness.stores import FolderStore
@@ -35,6 +35,7 @@ from ledger.witness.witnesses import Cosigner, NotHeard, witness_named
 from tests.api.conftest import Command, Ran
 from tests.api.living_server import Account, LivingServer
 from tests.ledger.test_every_log import ACCOUNT, draft, drafts
+from tests.ledger.test_tiles import unguarded
 from tests.ledger.test_witness import KEY as TESTED
 from tests.ledger.test_witness import LEAVES, OTHERS, SIGNER, request
 
@@ -172,6 +173,32 @@ def test_a_log_is_sent_and_examined_over_http(log: Log, cosigner: Cosigner) -> N
     found = cosigner.newest(SIGNER.name)
     assert found is not None and found.size == 303
     assert send(log, made, ACCOUNT, cosigner, old=303).verdict is Verdict.CONTINUES
+
+
+def test_what_a_witness_cosigns_is_kept_under_the_checkpoint(log: Log, cosigner: Cosigner) -> None:
+    made = Checkpoints(log, TESTED)
+    log.append(drafts(3))
+    bare = made.publish(ACCOUNT)
+    line = send(log, made, ACCOUNT, cosigner).cosignatures
+    assert made.current(ACCOUNT) == made.fresh(ACCOUNT) == made.at(ACCOUNT, 3) == bare + line
+    assert open_note(bare + line, [verifier_of(WITNESS)]) == unverified_text(bare)
+    assert made.signed(ACCOUNT) == bare
+    time.sleep(1.1)  # the time that a witness signs with is in seconds
+    assert send(log, made, ACCOUNT, cosigner).cosignatures != line
+    assert made.current(ACCOUNT) == bare + line  # the first one stays
+    log.append(drafts(1))
+    assert b"witness" not in made.current(ACCOUNT)  # of a new one nobody has said anything yet
+    assert made.at(ACCOUNT, 3) == bare + line
+
+
+def test_of_what_was_never_stored_no_cosignature_is_kept(log: Log) -> None:
+    made = Checkpoints(log, TESTED)
+    log.append(drafts(3))
+    note = made.publish(ACCOUNT)
+    renamed = Checkpoints(log, new_ledger_key("renamed")).publish(ACCOUNT)
+    made.keep_cosignatures(ACCOUNT, renamed, cosign(unverified_text(renamed), WITNESS, at=1))
+    made.keep_cosignatures(ACCOUNT, request(0, 5).partition(b"\n\n")[2], b"")
+    assert made.current(ACCOUNT) == note
 
 
 class Reticent(Cosigner):
@@ -386,7 +413,7 @@ def typed(command: Command, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_witness_is_served_and_sent_to_as_typed(
-    typed: Callable[..., Ran], tmp_path: Path, seen: Path
+    typed: Callable[..., Ran], sqlite_url: str, tmp_path: Path, seen: Path
 ) -> None:
     assert typed("checkpoint", "new-key").code == 0
     key_of_log = typed("checkpoint", "key").text.strip()
@@ -409,10 +436,30 @@ def test_a_witness_is_served_and_sent_to_as_typed(
             assert time.monotonic() < until
             time.sleep(0.1)
         told = typed("witness", "status", "--witness", named, "--format", "json").json["findings"]
+        verified = typed("verify", "--witness", named)
+        proof = tmp_path / "proof"
+        proof.write_bytes(typed("prove", f"{ACCOUNT}:1").out)
+        checked = typed("check", proof, "--key", public, "--key", key_of_log)
+        elsewhere = typed("check", proof, "--key", str(verifier_of(Signer.new("witness.example/w1"))))
+        log = Log(open_engine(sqlite_url))
+        with unguarded(log) as connection:
+            connection.exec_driver_sql(
+                "UPDATE cosignatures SET line = CAST(replace(CAST(line AS TEXT), 'AAA', 'AAB') AS BLOB)"
+            )
+            connection.commit()
+        log.engine.dispose()
+        spoilt = typed("verify", "--witness", named)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, b"")
     assert [(one["verdict"], one["seen"], one["account"]) for one in told] == [("continues", 3, ACCOUNT)]
+    assert verified.code == 0 and "anchored up to 3 of 3 entries" in verified.text
+    assert "1 cosignatures of witnesses verified" in verified.text
+    assert (checked.code, checked.err) == (0, "iam-ledger: witness.example/w1 has cosigned the checkpoint\n")
+    assert elsewhere.code == 1 and "not signed by witness.example/w1" in elsewhere.err
+    assert spoilt.code == 1 and "a cosignature under the checkpoint of size 3: the signature" in spoilt.text
+    away = typed("verify", "--witness", named)
+    assert "was not heard" in away.err and "not anchored" in away.text
     assert typed("witness", "status", "--witness", named).code == Exit.UNAVAILABLE
 
 
