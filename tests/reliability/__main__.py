@@ -175,6 +175,9 @@ def r14(bench: Bench) -> Parts:
 
 def r15(bench: Bench) -> Parts:
     yield "without a witness", lambda: restores.gone_on_from_a_copy(bench.folder(), bench.so_many(20))
+    refused = ("a_restored_backup_is_not_written_to", "no_command_writes_to_a_log_that_a_witness_contradicts")
+    witnessed = ["tests/api/test_witnesses.py", "-k", " or ".join(refused)]
+    yield "with one", lambda: suite(witnessed, {})
 
 
 def r16(bench: Bench) -> Parts:
