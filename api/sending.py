@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,7 +11,6 @@ from ledger.log.checkpoints import FRESH_SECONDS, Checkpoints
 from ledger.log.store import Log
 from ledger.witness.fence import Fence
 from ledger.witness.sending import Finding, Verdict, send
-from ledger.witness.witnesses import Witness
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -20,12 +18,9 @@ LOG: Final = logging.getLogger(__name__)
 class Sending:
     """A thread of its own: a witness that is slow keeps nobody from signing or writing. At the end it sends once more."""
 
-    def __init__(
-        self, log: Log, checkpoints: Checkpoints, witnesses: Sequence[Witness], fence: Fence
-    ) -> None:
+    def __init__(self, log: Log, checkpoints: Checkpoints, fence: Fence) -> None:
         self._log = log
         self._checkpoints = checkpoints
-        self._witnesses = witnesses
         self._fence = fence
         self._seen: dict[tuple[str, str], int] = {}  # the size, by witness and account
         self._said: dict[tuple[str, str], str] = {}
@@ -51,7 +46,7 @@ class Sending:
         """Whatever goes wrong, the server goes on, and the next second tries again; it is said once."""
         try:
             for account_id, size in self._checkpoints.heads().items():
-                for witness in self._witnesses:
+                for witness in self._fence.witnesses:
                     at = (witness.name, account_id)
                     if self._seen.get(at, -1) < size:
                         old = self._seen.get(at, 0)

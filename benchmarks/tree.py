@@ -1,9 +1,10 @@
-"""What the tree costs: appends with it beside the same appends without it, and how long roots and proofs take.
+"""What the tree costs: appends with it beside the same appends without it, checkpoints, and how long roots and proofs take.
 
     python benchmarks/tree.py [--entries 20000] [--rounds 5]
 
 The peer is the log itself, whose appends leave the tree out. Both write the same drafts, in batches of one size, each
-batch durable before the next, by turns. The ratio is time without by time with the tree: 1 is no cost.
+batch durable before the next, by turns. The ratio is time without by time with the tree: 1 is no cost. So it is measured,
+too, what a checkpoint each second costs, signed and stored as `serve` does it, beside the same appends without.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ledger.record import read_record  # noqa: E402
 
 ACCOUNT = "111122223333"
 BATCHES = (1, 10, 100, 1_000)
+SIGNED_BATCH = 100
 ASKED = 300
 
 
@@ -42,6 +44,7 @@ def main() -> None:
     )
     options.add_argument("--entries", type=int, default=20_000)
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=int, default=6, help="of appending, with a checkpoint each")
     given = options.parse_args()
     for batch in BATCHES:
         told = [compare(min(given.entries, batch * 1_000), batch) for _ in range(given.rounds)]
@@ -51,6 +54,13 @@ def main() -> None:
             f"by processor time {median(spent):.2f} ({min(spent):.2f} to {max(spent):.2f}); "
             f"{median(one[2] for one in told):,.0f} entries/s with the tree"
         )
+    signed = [publish(given.seconds) for _ in range(given.rounds)]
+    wall, spent = ([one[part] for one in signed] for part in (0, 1))
+    print(
+        f"a checkpoint a second: ratio {median(wall):.3f} ({min(wall):.3f} to {max(wall):.3f}), "
+        f"by processor time {median(spent):.3f} ({min(spent):.3f} to {max(spent):.3f}); "
+        f"each takes {median(one[2] for one in signed) * 1e3:.1f} ms of the processor"
+    )
     with ledger() as log:
         log.append([draft(number) for number in range(given.entries)])
         ask(log, given.entries)
@@ -73,6 +83,33 @@ def compare(count: int, batch: int) -> tuple[float, float, float]:
                 spents[with_tree] += time.process_time() - spent
                 walls[with_tree] += time.perf_counter() - begun
     return walls[False] / walls[True], spents[False] / spents[True], count / walls[True]
+
+
+def publish(seconds: int) -> tuple[float, float, float]:
+    """The ratios of the times without and with a checkpoint a second, wall clock and processor, and what one takes.
+
+    What a server does once a second (find the logs that have grown; sign and store) is done whenever the appends of the
+    ledger that is signed have taken another second. Its time counts as theirs.
+    """
+    walls, spents = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
+    count, number, signing = 0, 0, 0.0
+    with ledger() as plain, ledger() as signed:
+        checkpoints = Checkpoints(signed, new_ledger_key())
+        while count < seconds:
+            drafts = [draft(number + at) for at in range(SIGNED_BATCH)]
+            number += SIGNED_BATCH
+            for with_checkpoint in (True, False) if number // SIGNED_BATCH % 2 else (False, True):
+                begun, spent = time.perf_counter(), time.process_time()
+                (signed if with_checkpoint else plain).append(drafts)
+                if with_checkpoint and walls[True] + time.perf_counter() - begun >= count + 1:
+                    before = time.process_time()
+                    for account_id in checkpoints.due():
+                        checkpoints.publish(account_id)
+                    signing += time.process_time() - before
+                    count += 1
+                spents[with_checkpoint] += time.process_time() - spent
+                walls[with_checkpoint] += time.perf_counter() - begun
+    return walls[False] / walls[True], spents[False] / spents[True], signing / count
 
 
 def ask(log: Log, size: int) -> None:

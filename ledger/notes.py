@@ -151,6 +151,14 @@ def names_key(note: bytes, verifier: Verifier) -> bool:
     return any((name, told[:4]) == wanted for name, told in _taken_apart(note)[1])
 
 
+def signature_lines(note: bytes) -> dict[str, bytes]:
+    """Each line under the note by the name of its signer and the number of the key. Nothing is verified. Raises BadNote."""
+    return {
+        f"{name}+{told[:4].hex()}": f"— {name} {_base64(told)}\n".encode()
+        for name, told in _taken_apart(note)[1]
+    }
+
+
 def _taken_apart(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     if len(note) > NOTE_BYTES_MAX:
         raise BadNote(f"a note has {NOTE_BYTES_MAX} bytes at most")

@@ -19,7 +19,7 @@ import orjson
 from ledger.checkpoint import Checkpoint, hash_of_line, open_checkpoint
 from ledger.entry import SALT_BYTES, Entry, body_bytes, commit, leaf_hash
 from ledger.merkle.proofs import NotProved, check_consistency, check_inclusion
-from ledger.notes import BadNote, Verifier
+from ledger.notes import BadNote, Verifier, open_note
 from ledger.record import canonical
 
 INCLUSION: Final = "c2sp.org/tlog-proof@v1"
@@ -145,6 +145,14 @@ def check_proof(raw: bytes, verifiers: Iterable[Verifier], *, earlier: bytes | N
             return _check_entry(proof, later)
         return _check_continued(proof, later, None if earlier is None else open_checkpoint(earlier, keys))
     except (BadNote, NotProved) as error:
+        raise BadProof(str(error)) from error
+
+
+def check_cosigned(raw: bytes, witness: Verifier) -> None:
+    """That the witness has signed under the checkpoint of a proof. Raises BadProof."""
+    try:
+        open_note(parse_proof(raw).checkpoint, [witness])
+    except BadNote as error:
         raise BadProof(str(error)) from error
 
 

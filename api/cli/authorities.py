@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import key_file_of, keyring_of_ledger, opened_log
+from api.cli.opening import key_file_of, keyring_of_ledger
+from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
     from ledger.authority.authority import Authority
@@ -59,7 +60,7 @@ def init(
 
     key_file = _make_key_if_needed(context.obj)
     keyring = keyring_of_ledger(context.obj)
-    with opened_log(context.obj, create=True) as log:
+    with written_log(context.obj, create=True) as log:
         number = account or _free_number(log)
         authority = Authority(log, Vault(log.engine, keyring))
         around = Surroundings("127.0.0.1", "iam-ledger", secrets.token_hex(16), secure=True)

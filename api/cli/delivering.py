@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import Exit, Failed, end, printable, say
-from api.cli.opening import opened_log
+from api.cli.opening import checkpoints_of_ledger, opened_log
 from api.cli.printing import Format, Formatted, answer, pairs, show
+from api.cli.witnesses import written_log
 from api.defaults import SIGNING_KEYS_VARIABLE
 
 if TYPE_CHECKING:
     from ledger.digests import PublicKeys
     from ledger.log import Log
+    from ledger.notes import Verifier
     from projections.export.bucket import Bucket
     from projections.export.delivering import Delivered
     from projections.export.validation import Anchors, Validated
@@ -121,8 +123,8 @@ def deliver_accounts(
     from projections.export.signing_keys import read_keys
     from projections.vocabulary import UnknownName
 
-    with _failures(), opened_log(url) as log:
-        keys = read_keys(key_file)
+    with _failures(), written_log(url) as log:
+        keys, checkpoints = read_keys(key_file), checkpoints_of_ledger(url, log)
         place, name, prefix = place_of(to)
         if name is not None and bucket is not None:
             raise Failed("--bucket goes with a folder; s3://BUCKET/PREFIX names its bucket")
@@ -139,7 +141,7 @@ def deliver_accounts(
                 whole_hours=whole_hours,
                 again=again,
             )
-            _tell(deliver(log, account, place, keys, course), to)
+            _tell(deliver(log, account, place, keys, course, checkpoints=checkpoints), to)
         if isinstance(place, FolderBucket):
             write_public_keys(place.root, (key for account in known for key in public_keys_of(log, account)))
 
@@ -176,6 +178,12 @@ def validate_export(
         list[str] | None,
         typer.Option("--last-digest", help="A digest that must be there.", metavar="KEY=SHA256"),
     ] = None,
+    log_keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key", help="The public half of the key that signs checkpoints of the log.", metavar="KEY"
+        ),
+    ] = None,
     against_ledger: Annotated[
         bool, typer.Option("--ledger", help="The ledger knows the keys, and each digest there must be.")
     ] = False,
@@ -194,20 +202,25 @@ def validate_export(
         known = dict(anchors_of(last_digest or ()))
     except ValueError as error:
         raise Failed(f"--last-digest: {error}") from error
+    signers = _signers(log_keys or ())
     with _failures():
         bucket, _, prefix = place_of(place)
         if isinstance(bucket, FolderBucket) and not bucket.root.is_dir():
             raise Failed(f"{place} is no folder", Exit.NOT_ALL)
         found = set(accounts_in(bucket, prefix))
         if against_ledger:
-            if digest_keys is not None or known:
-                raise Failed("--ledger goes without --digest-keys and --last-digest: the ledger knows them")
+            if digest_keys is not None or known or signers:
+                raise Failed(
+                    "--ledger goes without --digest-keys, --last-digest and --key: the ledger knows them"
+                )
             keys, anchors = _of_ledger(context.obj)
             found |= anchors.keys() if account is None else {account}
         else:
             keys = _public_keys(digest_keys, bucket)
             anchors = {
-                one: Anchors({key: hashed for key, hashed in known.items() if f"/{one}/" in key})
+                one: Anchors(
+                    {key: hashed for key, hashed in known.items() if f"/{one}/" in key}, signers=signers
+                )
                 for one in found | ({account} if account else set())
             }
         chosen = sorted(found) if account is None else [account]
@@ -224,8 +237,17 @@ def _of_ledger(url: str) -> tuple[PublicKeys, dict[str, Anchors]]:
 
     with opened_log(url) as log:
         trails = [trail_of(log, account) for account in log.account_ids()]
-    keys = PublicKeys(key for trail in trails for key in trail.keys)
-    return keys, {trail.account_id: Anchors.of_trail(trail) for trail in trails if trail.deliveries}
+        anchors = {trail.account_id: Anchors.of_trail(trail, log) for trail in trails if trail.deliveries}
+    return PublicKeys(key for trail in trails for key in trail.keys), anchors
+
+
+def _signers(told: Sequence[str]) -> tuple[Verifier, ...]:
+    from ledger.notes import BadKey, Verifier
+
+    try:
+        return tuple(Verifier.parse(one) for one in told)
+    except BadKey as error:
+        raise Failed(f"--key: {error}") from error
 
 
 def _public_keys(file: Path | None, bucket: Bucket) -> PublicKeys:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import Exit, Failed, end, say
-from api.cli.opening import opened_log
 from api.cli.printing import Format, Formatted, answer, console, pairs, show
+from api.cli.witnesses import Named, written_log
 from api.defaults import REJECTS_VARIABLE
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def import_(
             metavar="FILE",
         ),
     ] = None,
+    witness: Named = None,
     format: Formatted = Format.table,
 ) -> None:
     """Take CloudTrail logs into the ledger, or a snapshot of an account.
@@ -62,7 +63,7 @@ def import_(
     """
     keys = None if digest_keys is None else _read_keys(digest_keys)
     if snapshot is not None:
-        _import_snapshot(context, snapshot, taken_at, account, paths, format)
+        _import_snapshot(context, snapshot, taken_at, account, paths, witness, format)
         return
     if taken_at is not None or account is not None:
         raise Failed("--taken-at and --account go with --snapshot")
@@ -71,7 +72,7 @@ def import_(
     _check(paths, rejects)
     from ledger.intake.digests import check_digests
 
-    with opened_log(context.obj, create=True) as log, _progress(paths) as progress:
+    with written_log(context.obj, witness, create=True) as log, _progress(paths) as progress:
         from ledger.intake.importer import import_paths
 
         try:
@@ -110,6 +111,7 @@ def _import_snapshot(
     taken_at: str | None,
     account: str | None,
     paths: list[str] | None,
+    witness: list[str] | None,
     format: Format,
 ) -> None:
     from api.asking import check_account, moment
@@ -123,7 +125,7 @@ def _import_snapshot(
     when = moment("taken-at", taken_at)
     if account is not None:
         check_account(account)
-    with opened_log(context.obj, create=True) as log:
+    with written_log(context.obj, witness, create=True) as log:
         try:
             appended = import_snapshot(log, snapshot, taken_at=when, account=account)
         except SnapshotRejected as error:

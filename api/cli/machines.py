@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import keyring_of_ledger, opened_log
+from api.cli.opening import keyring_of_ledger
 from api.cli.printing import Format, Formatted, answer, cell, show, table
 from api.cli.running import is_loopback, listening
+from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -312,17 +313,16 @@ class _Desk:
 @contextmanager
 def _desk(url: str, account: str | None, *, signed: bool) -> Iterator[_Desk]:
     from ledger.authority.authority import Authority
-    from ledger.log import Log
     from ledger.vault.store import Vault
 
-    with opened_log(url) as log:
+    with written_log(url) as log:
         numbers = log.account_ids()
         if account is None and len(numbers) != 1:
             raise Failed("whose machine is it? --account says so")
         number = account or numbers[0]
         if number not in numbers:
             raise Failed(f"there is no account {number}", Exit.NOT_ALL)
-        authority = Authority(Log(log.engine), Vault(log.engine, keyring_of_ledger(url)))
+        authority = Authority(log, Vault(log.engine, keyring_of_ledger(url)))
         try:
             yield _Desk(authority, number, signed=signed)
         finally:

@@ -120,7 +120,7 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError
 
     from ledger.checkpoint import NoCheckpointKey
-    from ledger.log import LedgerUnavailable
+    from ledger.log import LedgerUnavailable, NotToBeWritten
     from ledger.log.checkpoints import HistoryContradicted
     from ledger.log.reading import DictionaryDamaged
     from ledger.log.tiles import TreeDamaged
@@ -134,7 +134,7 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
         case TreeDamaged() | HistoryContradicted() | DictionaryDamaged():
             return Failed(str(error), Exit.NOT_ALL)
-        case LedgerUnavailable() | NoVaultKey() | NoCheckpointKey():
+        case LedgerUnavailable() | NotToBeWritten() | NoVaultKey() | NoCheckpointKey():
             return Failed(str(error), Exit.UNAVAILABLE)
         case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError", "DatabaseError"):
             return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ledger.log import Log
     from ledger.notes import Verifier
     from ledger.proof import Proved
+    from ledger.witness.cosignature import CosignatureVerifier
 
 room = typer.Typer(name="checkpoint", help="What is signed of a log: its size and its root.")
 
@@ -146,7 +147,7 @@ def check(
         list[str] | None,
         typer.Option(
             "--key",
-            help="The public half of a key that you trust; else that of this ledger's key.",
+            help="The public half of a key that you trust; else that of this ledger's key. Of a witness: it must have cosigned.",
             metavar="KEY",
         ),
     ] = None,
@@ -161,28 +162,40 @@ def check(
     format: Formatted = Format.table,
 ) -> None:
     """Check a proof. No ledger is needed, only the public half of the key that signed."""
-    from ledger.proof import BadProof, check_proof
+    from ledger.proof import BadProof, check_cosigned, check_proof
 
     proof = _read(file)
     kept = None if earlier is None else _read(earlier)
     try:
-        trusted = _given(keys) if keys else _own(context.obj, proof)
-        proved = check_proof(proof, trusted, earlier=kept)
+        given, witnesses = _given(keys or ())
+        proved = check_proof(proof, given or _own(context.obj, proof), earlier=kept)
+        for witness in witnesses:
+            check_cosigned(proof, witness)
     except BadProof as error:
         raise Failed(f"not proved: {error}", Exit.NOT_ALL) from error
     if not answer(format, _told(proved)):
         show(*_report(proved))
-    if not keys:
+    for witness in witnesses:
+        say(f"{witness.name} has cosigned the checkpoint")
+    if not given:
         say("checked with the key of this ledger itself; one that you had from elsewhere says more")
 
 
-def _given(keys: list[str]) -> list[Verifier]:
+def _given(keys: Sequence[str]) -> tuple[list[Verifier], list[CosignatureVerifier]]:
+    """The keys of logs, and those of witnesses."""
     from ledger.notes import BadKey, Verifier
+    from ledger.witness.cosignature import CosignatureVerifier
 
-    try:
-        return [Verifier.parse(one) for one in keys]
-    except BadKey as error:
-        raise Failed(f"--key: {error}") from error
+    given, witnesses = list[Verifier](), list[CosignatureVerifier]()
+    for one in keys:
+        try:
+            witnesses.append(CosignatureVerifier.parse(one))
+        except BadKey:
+            try:
+                given.append(Verifier.parse(one))
+            except BadKey as error:
+                raise Failed(f"--key: {error}") from error
+    return given, witnesses
 
 
 def _own(url: str, proof: bytes) -> list[Verifier]:

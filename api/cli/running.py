@@ -14,7 +14,7 @@ import typer
 from api.cli.exits import Exit, Failed, say
 from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
-from api.cli.witnesses import Named, witnesses_named
+from api.cli.witnesses import Named, fence_of
 from api.defaults import DELIVERED_VARIABLE
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
     from ledger.authority.authority import Authority
-    from ledger.notes import Signer
     from ledger.witness.fence import Fence
-    from ledger.witness.witnesses import Witness
     from projections.investigation import Investigation
 
 TOKEN_BYTES = 24
@@ -74,14 +72,12 @@ def serve(
         from api.publishing import Publishing
         from api.sending import Sending
         from ledger.log.checkpoints import Checkpoints
-        from ledger.witness.fence import Fence
         from projections.investigation import Investigation
 
         ledger = Investigation(log)
         checkpoint_key = checkpoint_key_of_ledger(context.obj)
         checkpoints = Checkpoints(log, checkpoint_key)
-        witnesses = _witnesses(witness, checkpoint_key)
-        fence = Fence(log, checkpoints, witnesses)
+        fence = fence_of(log, checkpoints, checkpoint_key, witness)
         authority = _authority(context.obj, ledger, delivered, fence)
         _announce(context.obj, ear, address)
         app: ASGIApp
@@ -95,8 +91,8 @@ def serve(
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
             with ExitStack() as stack:
-                if witnesses:
-                    stack.enter_context(Sending(log, checkpoints, witnesses, fence))
+                if fence.witnesses:
+                    stack.enter_context(Sending(log, checkpoints, fence))
                 if checkpoint_key is not None:
                     stack.enter_context(Publishing(checkpoints))  # it ends first: what it signs last is sent
                 uvicorn.Server(config).run(sockets=[ear])
@@ -105,14 +101,6 @@ def serve(
         finally:
             if authority is not None:
                 authority.close()
-
-
-def _witnesses(named: list[str] | None, key: Signer | None) -> list[Witness]:
-    from ledger.checkpoint import NoCheckpointKey
-
-    if named and key is None:
-        raise NoCheckpointKey("witnesses see what was signed; `iam-ledger checkpoint new-key` makes a key")
-    return witnesses_named(named, key)
 
 
 def _authority(url: str, ledger: Investigation, delivered: Path | None, fence: Fence) -> Authority | None:

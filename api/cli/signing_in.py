@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import typer
 
 from api.cli.exits import Exit, Failed, say
-from api.cli.opening import keyring_of_ledger, opened_log
+from api.cli.opening import keyring_of_ledger
+from api.cli.witnesses import written_log
 
 PASSWORD_VARIABLE = "IAM_LEDGER_PASSWORD"
 NEW_PASSWORD_VARIABLE = "IAM_LEDGER_NEW_PASSWORD"
@@ -196,9 +197,9 @@ def _directly(db: str, claim: Mapping[str, Any]) -> dict[str, Any]:
         raise Failed(f"{'.'.join(map(str, one['loc']))}: {one['msg']}") from None
     around = Surroundings("127.0.0.1", AGENT, secrets.token_hex(16), secure=True)
     attempt = attempt_of(read, around, AGENT)
-    with opened_log(db) as log:
-        authority = Authority(Log(log.engine), Vault(log.engine, keyring_of_ledger(db)))
-        door = SignIn(log, authority)
+    with written_log(db) as log:
+        authority = Authority(log, Vault(log.engine, keyring_of_ledger(db)))
+        door = SignIn(Log(log.engine), authority)
         try:
             if isinstance(read, NewPassword):
                 return credential(door.change_password(attempt, read.newPassword.get_secret_value()))

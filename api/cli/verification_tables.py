@@ -49,6 +49,8 @@ def log_report(told: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield cell(f"{one['account']}: {one['records']:,} records erased by entry {one['by']}")
     for one in told["accounts"]:
         yield cell(_anchored(one))
+    if told["cosignaturesVerified"]:
+        yield f"{told['cosignaturesVerified']:,} cosignatures of witnesses verified"
     if told["checkpoints"] > told["signaturesVerified"]:
         unverified = told["checkpoints"] - told["signaturesVerified"]
         yield f"of {unverified:,} stored checkpoints no signature was verified: --key names the key"

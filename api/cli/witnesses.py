@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ledger.log import Log
     from ledger.log.checkpoints import Checkpoints
     from ledger.notes import Signer
+    from ledger.witness.fence import Fence
     from ledger.witness.sending import Finding
     from ledger.witness.witnesses import Witness
 
@@ -40,6 +42,29 @@ Named = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     app.add_typer(room)
+
+
+@contextmanager
+def written_log(url: str, named: Sequence[str] | None = None, *, create: bool = False) -> Iterator[Log]:
+    """A log to write to, unless a witness contradicts it: one that is named, or else one of the environment's."""
+    from ledger.log import Log
+    from ledger.log.checkpoints import Checkpoints
+
+    if named is None:
+        named = os.environ.get(VARIABLE, "").split()
+    with opened_log(url, create=create) as log:
+        key = checkpoint_key_of_ledger(url)
+        yield Log(log.engine, may_write=fence_of(log, Checkpoints(log, key), key, named).check)
+
+
+def fence_of(log: Log, checkpoints: Checkpoints, key: Signer | None, named: Sequence[str] | None) -> Fence:
+    """Raises NoCheckpointKey where there are witnesses, and nothing for them to see."""
+    from ledger.checkpoint import NoCheckpointKey
+    from ledger.witness.fence import Fence
+
+    if named and key is None:
+        raise NoCheckpointKey("witnesses see what was signed; `iam-ledger checkpoint new-key` makes a key")
+    return Fence(log, checkpoints, witnesses_named(named, key))
 
 
 def witnesses_named(named: Sequence[str] | None, key: Signer | None) -> list[Witness]:

@@ -107,6 +107,13 @@ class Account:
         found: Entity | None = getattr(self, PLACES[kind]).get(entity_id)
         return found
 
+    def arn_named(self, kind: Kind, name: str) -> str | None:
+        """The ARN, with its path, of an entity by which a request names it."""
+        if kind is Kind.POLICY:
+            return next((policy.arn for policy in self.policies.values() if policy.name == name), None)
+        found = self.names.get((kind, name.casefold()))
+        return None if found is None else getattr(self.get(kind, found), "arn", None)
+
     def user_named(self, name: str) -> User | None:
         return self.users.get(self.names.get((Kind.USER, name.casefold()), ""))
 

@@ -92,10 +92,9 @@ class Authority:
         *,
         decisions: Mapping[str, Decision] = DECISIONS,
         clock: Callable[[], float] = time.time,
-        may_write: Callable[[str], None] = lambda account_id: None,
     ) -> None:
         self.vault = vault
-        self.turns = Turns(log, vault, clock=clock, may_write=may_write)
+        self.turns = Turns(log, vault, clock=clock)
         self._decisions = decisions
         self._clock = clock
         self._sessions = Sessions()

@@ -23,7 +23,7 @@ from ledger.authority.identifiers import EventIds
 from ledger.authority.standing import Standing
 from ledger.entry import Draft
 from ledger.iam.deciding import Forget, Keep
-from ledger.log import Log
+from ledger.log import Log, NotToBeWritten
 from ledger.log.store import Turn
 
 BATCH_MAX: Final = 512
@@ -87,10 +87,7 @@ class _Books:
 
 
 class Turns:
-    """`submit` from any thread. `done` is called in the writer's thread, and must not take long.
-
-    `may_write` raises Unavailable where nothing may be written to an account's log.
-    """
+    """`submit` from any thread. `done` is called in the writer's thread, and must not take long."""
 
     def __init__(
         self,
@@ -98,10 +95,8 @@ class Turns:
         vault: Vault,
         *,
         clock: Callable[[], float] = time.time,
-        may_write: Callable[[str], None] = lambda account_id: None,
     ) -> None:
         self._log = log
-        self._may_write = may_write
         self._vault = vault
         self._clock = clock
         self._books: dict[str, _Books] = {}
@@ -161,14 +156,11 @@ class Turns:
 
     def _take_turn(self, account_id: str, calls: list[_Waiting]) -> None:
         try:
-            self._may_write(account_id)
-        except Unavailable as error:
-            for waiting in calls:
-                waiting.done(None, error)
-            return
-        try:
             with self._log.turn(account_id) as turn:
                 self._decide(account_id, turn, calls)
+        except NotToBeWritten as error:
+            for waiting in calls:
+                waiting.failure = Unavailable(f"nothing was done: {error}")
         except Exception as error:
             self._books.pop(account_id, None)  # it holds what has not happened
             _tell(error, account_id, len(calls))

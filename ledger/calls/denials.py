@@ -115,7 +115,10 @@ _PRINCIPAL = re.compile(r"(?:\bUser|\bPrincipal|\bAccount|\bRole): ?(\S+?) is no
 _ACTION = re.compile(rf"\bauthorized to perform:? ?[\"'`]?({_NAME})", re.IGNORECASE)
 _ALLOWS = re.compile(rf"\ballows? the ({_NAME}) action", re.IGNORECASE)
 _RESOURCE = re.compile(r"[\"'`]? on (?:the )?resources?: ?(.*)", re.IGNORECASE)
-_ENDING = re.compile(r"(?:\.? Encoded authorization failure message: \S*| \(Service: [^()]*\)|\.)?$")
+_ENDING = re.compile(
+    r"(?:\.? Encoded authorization failure message: \S*| \(Service: [^()]*\)|\."
+    r"| because the root user has an MFA device and did not use it for the \S+ action)?$"
+)
 _IMPLICIT = re.compile(
     r" because no ([A-Za-z -]{1,60}?(?:polic(?:y|ies)|boundar(?:y|ies))) allows? ", re.IGNORECASE
 )

@@ -119,10 +119,12 @@ def entity(requested: Requested, kind: str, name: str) -> Target:
     if _MADE.get(requested.record.action) == kind:
         path = (requested.text("path") or "").strip("/")
         return Target((_arn(requested, f"{kind}/{path}/{name}".replace("//", "/")),))
-    ending = re.compile(rf"arn:[^:]*:iam::\d*:{re.escape(kind)}/(?:.*/)?{re.escape(name)}")
+    ending = re.compile(rf"arn:[^:]*:iam::\d*:{re.escape(kind)}/(?:.*/)?{re.escape(name)}", re.IGNORECASE)
     for arn in (*made, requested.arn_of(kind, name)):
         if arn is not None and ending.fullmatch(arn):
             return Target((arn,))
+    if caller.kind == "Root" and (kind, name) == ("user", "root"):
+        return Target((_arn(requested, "root"),))
     return Target(
         (_arn(requested, f"{kind}/{name}"),), () if kind in _WITHOUT_PATH else (Guess.PATH_NOT_TOLD,)
     )

@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ledger.log.engine import LedgerUnavailable, open_engine
     from ledger.log.reading import EntryDamaged
-    from ledger.log.store import Appended, HeadMoved, Log
+    from ledger.log.store import Appended, HeadMoved, Log, NotToBeWritten
 
-__all__ = ["Appended", "EntryDamaged", "HeadMoved", "LedgerUnavailable", "Log", "open_engine"]
+__all__ = [
+    "Appended",
+    "EntryDamaged",
+    "HeadMoved",
+    "LedgerUnavailable",
+    "Log",
+    "NotToBeWritten",
+    "open_engine",
+]
 
 _ROOMS = {
     "LedgerUnavailable": "engine",
@@ -17,6 +25,7 @@ _ROOMS = {
     "Appended": "store",
     "HeadMoved": "store",
     "Log": "store",
+    "NotToBeWritten": "store",
 }
 
 

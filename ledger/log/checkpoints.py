@@ -20,12 +20,12 @@ from ledger.checkpoint import (
     open_checkpoint,
     sign_checkpoint,
 )
-from ledger.log.schema import accounts, checkpoints
+from ledger.log.schema import accounts, checkpoints, cosignatures
 from ledger.log.store import Log
 from ledger.log.tiles import tree_of
 from ledger.merkle.tiles import TiledTree
 from ledger.merkle.trees import root_at
-from ledger.notes import BadNote, Signer, Verifier, names_key, unverified_text
+from ledger.notes import BadNote, Signer, Verifier, names_key, signature_lines, unverified_text
 
 FRESH_SECONDS: Final = 1.0
 
@@ -79,6 +79,10 @@ class Checkpoints:
             return _store(connection, account_id, head.size, note)
 
     def current(self, account_id: str) -> bytes:
+        """As `signed`, with what witnesses have signed under it."""
+        return self._with_cosignatures(account_id, self.signed(account_id))
+
+    def signed(self, account_id: str) -> bytes:
         """As `publish`; without a key, what was stored last. Raises NoCheckpointKey where there is neither."""
         if self._key is None and (stored := self.latest(account_id)) is not None:
             return stored
@@ -109,10 +113,40 @@ class Checkpoints:
                 self._key is None or names_key(kept, account_key(self._key, account_id).verifier)
             ):
                 self._check(account_id, tree, kept)
-                return kept
+                return self._with_cosignatures(account_id, kept)
             signer = self._signer(account_id)
             self._check(account_id, tree, before)
             return sign_checkpoint(Checkpoint(signer.name, size, root_at(tree, size)), signer)
+
+    def keep_cosignatures(self, account_id: str, note: bytes, lines: bytes) -> None:
+        """Keep the lines that witnesses have put under a checkpoint that was stored; the first of each key stays."""
+        size = Checkpoint.of_text(unverified_text(note)).size
+        with self._log.engine.execution_options(writes=True).begin() as connection:
+            query = sa.select(accounts.c.id).where(accounts.c.account_id == account_id).with_for_update()
+            account = connection.execute(query).scalar()
+            stored = _stored(connection, account_id, size)
+            if stored is None or unverified_text(stored) != unverified_text(note):
+                return  # it was never stored, or under another name of the log
+            known = connection.scalars(sa.select(cosignatures.c.signer).where(*_under(account, size))).all()
+            for signer, line in signature_lines(_text_of(note) + lines).items():
+                if signer not in known:
+                    connection.execute(
+                        cosignatures.insert().values(account=account, size=size, signer=signer, line=line)
+                    )
+
+    def _with_cosignatures(self, account_id: str, note: bytes) -> bytes:
+        size = Checkpoint.of_text(unverified_text(note)).size
+        query = (
+            sa.select(cosignatures.c.line)
+            .join(accounts, accounts.c.id == cosignatures.c.account)
+            .where(accounts.c.account_id == account_id, cosignatures.c.size == size)
+            .order_by(cosignatures.c.signer)
+        )
+        with self._log.engine.connect() as connection:
+            stored = _stored(connection, account_id, size)
+            if stored is None or unverified_text(stored) != unverified_text(note):
+                return note
+            return note + b"".join(map(bytes, connection.scalars(query)))
 
     def verifier(self, account_id: str) -> Verifier | None:
         """The public half of the key, as it signs for the account; None where there is none."""
@@ -173,6 +207,14 @@ def _stored(connection: sa.Connection, account_id: str, size: int | None = None)
         query = query.where(checkpoints.c.size == size)
     found = connection.execute(query.order_by(checkpoints.c.size.desc()).limit(1)).scalar()
     return None if found is None else bytes(found)
+
+
+def _under(account: int | None, size: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return cosignatures.c.account == account, cosignatures.c.size == size
+
+
+def _text_of(note: bytes) -> bytes:
+    return unverified_text(note).encode() + b"\n"
 
 
 def _store(connection: sa.Connection, account_id: str, size: int, note: bytes) -> bytes:

@@ -17,7 +17,7 @@ BUSY_SECONDS = 60
 CACHE_KIB = 65_536
 MAPPED_BYTES = 16 << 30
 PAGE_BYTES = 8192
-SCHEMA = "0005"  # the newest migration
+SCHEMA = "0006"  # the newest migration
 
 
 class LedgerUnavailable(Exception):
@@ -60,22 +60,25 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
 
 def migrate(engine: sa.Engine) -> None:
     """Bring the tables to the newest schema."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7240016701)"))
+        upgrade(connection)
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Likewise, in the transaction of the connection. Raises LedgerUnavailable."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7240016701)"))
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise LedgerUnavailable(
-                f"the ledger's schema is of no version that there was: {error}"
-            ) from error
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise LedgerUnavailable(f"the ledger's schema is of no version that there was: {error}") from error
 
 
 def _parse(url: str) -> sa.URL:

@@ -215,6 +215,16 @@ erasures = sa.Table(
     comment="what is left of entries whose records were erased",
 )
 
+cosignatures = sa.Table(
+    "cosignatures",
+    metadata,
+    sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("signer", sa.Text, primary_key=True, comment="the witness's name and the number of its key"),
+    sa.Column("line", sa.LargeBinary, nullable=False, comment="as it stands under the note"),
+    comment="what witnesses signed of checkpoints",
+)
+
 IMMUTABLE = (
     "entries",
     "mentions",

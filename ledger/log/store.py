@@ -38,6 +38,10 @@ ERASED = (
 LAG_MAX = 2**23  # milliseconds: two hours and a third, in three bytes
 
 
+class NotToBeWritten(Exception):
+    """Nothing may be appended to an account's log, and nothing was; the message says why, in one line."""
+
+
 class HeadMoved(Exception):
     """The log has grown since its head was looked at; nothing was written."""
 
@@ -59,11 +63,21 @@ class Appended:
 
 
 class Log:
-    """Every account's log in one database. `engine` is one that `open_engine` gave."""
+    """Every account's log in one database. `engine` is one that `open_engine` gave.
 
-    def __init__(self, engine: sa.Engine, *, clock: Callable[[], float] = time.time) -> None:
+    `may_write` is asked before anything is appended to an account's log, and raises NotToBeWritten where nothing may be.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        clock: Callable[[], float] = time.time,
+        may_write: Callable[[str], None] = lambda account_id: None,
+    ) -> None:
         self.engine = engine
         self._clock = clock
+        self._may_write = may_write
         self._names = Names()
         self._arrived: dict[bytes, tuple[int, int]] = {}  # origin → number, milliseconds
         self._compression = Compression()
@@ -91,6 +105,8 @@ class Log:
         if head is not None and len(by_account) != 1:
             raise ValueError(f"an expected head needs drafts of one account, not of {len(by_account)}")
         spans: dict[str, tuple[int, int]] = {}
+        for account_id in by_account:
+            self._may_write(account_id)
         with self._transaction() as connection:
             for account_id in sorted(by_account):  # one order for all writers: no deadlock
                 account, size = self._take_head(connection, account_id)
@@ -108,6 +124,7 @@ class Log:
 
         What is appended within is durable then, all of it; where the block raises, nothing is.
         """
+        self._may_write(account_id)
         with self._transaction() as connection:
             account, size = self._take_head(connection, account_id)
             yield Turn(self, connection, account_id, account, size)

@@ -56,6 +56,7 @@ class Found:
     listed: list[Difference] = field(default_factory=list)
     checkpoints: int = 0  # stored ones that were compared
     signatures: int = 0  # of these, whose signature was verified
+    cosignatures: int = 0  # under them, of witnesses whose keys are known, and verified
     anchors: dict[str, int] = field(default_factory=dict)  # account → the size that is anchored from outside
     accounts: dict[str, int] = field(default_factory=dict)  # account → size
     erased: dict[tuple[str, int], int] = field(
@@ -103,6 +104,7 @@ class Found:
             ],
             "checkpoints": self.checkpoints,
             "signaturesVerified": self.signatures,
+            "cosignaturesVerified": self.cosignatures,
             "differing": self.differing,
             "first": None if first is None else first.to_document(),
             "differences": [one.to_document() for one in self.in_order],

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.preparation import told_by
-from ledger.log.schema import accounts, checkpoints, entries, erasures, mentions, tails, tiles
+from ledger.log.schema import accounts, checkpoints, cosignatures, entries, erasures, mentions, tails, tiles
 from ledger.merkle.frontier import Frontier
-from ledger.notes import BadNote, Verifier, unverified_text
+from ledger.notes import BadNote, Verifier, open_note, signature_lines, unverified_text
 from ledger.verification.findings import Difference, Found, Kind
+from ledger.witness.cosignature import CosignatureVerifier
 
 Contents = Callable[[int, str, Sequence[int]], Mapping[int, bytes]]
 
@@ -33,7 +34,10 @@ class SignedHeads:
     ) -> None:
         self._connection, self._found = connection, found
         self._account, self._account_id = account, account_id
-        self._verifiers = verifiers
+        self._verifiers = [one for one in verifiers if not isinstance(one, CosignatureVerifier)]
+        self._witnesses = {
+            f"{one.name}+{one.number.hex()}": one for one in verifiers if isinstance(one, CosignatureVerifier)
+        }
         self._next_anchor = 0
         self._anchors = sorted(
             (one for one in anchors if one.size >= start), key=lambda checkpoint: checkpoint.size
@@ -45,6 +49,12 @@ class SignedHeads:
         )
         self._stored = iter(connection.execute(query.where(checkpoints.c.size >= start)).all())
         self._next = next(self._stored, None)
+        under = sa.select(cosignatures.c.size, cosignatures.c.signer, cosignatures.c.line).where(
+            cosignatures.c.account == account, cosignatures.c.size >= start
+        )
+        self._under: dict[int, list[tuple[str, bytes]]] = {}
+        for size, signer, line in connection.execute(under):
+            self._under.setdefault(size, []).append((signer, line))
 
     def reached(self, tree: Frontier) -> None:
         """Compare what was signed of a tree of this size."""
@@ -68,12 +78,18 @@ class SignedHeads:
             if self._next.size > size:
                 self._truncated(size, self._next.size, "a checkpoint that is stored here")
             self._next = next(self._stored, None)
+        for at in self._under:
+            self._differs(
+                Kind.EDITED_COLUMN, f"a cosignature is of a checkpoint of size {at}, which is not here"
+            )
         for anchor in self._anchors[self._next_anchor :]:
             if anchor.size > size:
                 self._truncated(size, anchor.size, "the checkpoint that was given")
 
     def _opened(self, size: int, note: bytes) -> Checkpoint | None:
         self._found.checkpoints += 1
+        for signer, line in self._under.pop(size, ()):
+            self._cosigned(size, note, signer, line)
         try:
             if self._verifiers:
                 opened = open_checkpoint(note, self._verifiers)
@@ -88,6 +104,19 @@ class SignedHeads:
             self._differs(Kind.EDITED_COLUMN, said)
             return None
         return opened
+
+    def _cosigned(self, size: int, note: bytes, signer: str, line: bytes) -> None:
+        """One of a witness whose key is not known tells nothing, but whose it is said to be."""
+        witness = self._witnesses.get(signer)
+        try:
+            if signer not in signature_lines(note + line):
+                said = f"a cosignature under the checkpoint of size {size} is not of {signer[:200]}"
+                self._differs(Kind.EDITED_COLUMN, said)
+            elif witness is not None:
+                open_note(note + line, [witness])
+                self._found.cosignatures += 1
+        except (BadNote, TypeError) as error:
+            self._differs(Kind.SIGNATURE_WRONG, f"a cosignature under the checkpoint of size {size}: {error}")
 
     def _agrees(self, signed: Checkpoint, tree: Frontier, which: str) -> bool:
         if signed.root == tree.root:
@@ -139,7 +168,7 @@ def check_strays(connection: sa.Connection, found: Found) -> None:
         said = f"table erasures has {count} rows, which are numbered {first} to {last}"
         found.add(Difference(Kind.EDITED_COLUMN, said))
     known = sa.select(accounts.c.id)
-    for table in (entries, mentions, tails, tiles, checkpoints, erasures):
+    for table in (entries, mentions, tails, tiles, checkpoints, cosignatures, erasures):
         query = sa.select(sa.func.count()).where(table.c.account.not_in(known))
         if count := connection.execute(query).scalar_one():
             said = f"{count} rows of {table.name} belong to no account: one was removed, or they were put in"

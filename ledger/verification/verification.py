@@ -51,7 +51,8 @@ def verify_log(
     whole: bool = True,
     progress: Progress | None = None,
 ) -> Found:
-    """Derive these accounts' logs again and compare. `verifiers` gives the keys that may sign for an account.
+    """Derive these accounts' logs again and compare. `verifiers` gives the keys that may sign for an account,
+    and those of witnesses.
 
     `anchors` are checkpoints that were kept elsewhere. From a checkpoint in `since` on only what came after it is derived;
     that the log begins with what it covers is told by the tree alone. With `whole`, what belongs to no account is looked

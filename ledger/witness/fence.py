@@ -1,4 +1,4 @@
-"""Keeps the authority from writing to a log that is not what was seen of it, until somebody has acknowledged that.
+"""Keeps everybody from writing to a log that is not what was seen of it, until somebody has acknowledged that.
 
 Where witnesses are set, one of them at least has to have been heard before the first entry: else a restored backup would
 only have to be started where nobody can be asked.
@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ledger.authority.turns import Unavailable
 from ledger.log.checkpoints import Checkpoints
-from ledger.log.store import Log
+from ledger.log.store import Log, NotToBeWritten
 from ledger.witness.acknowledging import is_acknowledged
 from ledger.witness.sending import Finding, Verdict, examine_all
 from ledger.witness.witnesses import Witness
@@ -24,7 +23,7 @@ LOG: Final = logging.getLogger(__name__)
 
 
 class Fence:
-    """Open for an account once its witnesses were asked and none contradicts; asked again, once a second at most, else."""
+    """`log` is one that has no fence. Open for an account once its witnesses were asked and none contradicts; asked again, once a second at most, else."""
 
     def __init__(
         self,
@@ -36,15 +35,15 @@ class Fence:
     ) -> None:
         self._log = log
         self._checkpoints = checkpoints
-        self._witnesses = witnesses
+        self.witnesses = witnesses
         self._clock = clock
         self._open: set[str] = set()
         self._refused: dict[str, tuple[float, str]] = {}  # when, and why
         self._turn = threading.Lock()
 
     def check(self, account_id: str) -> None:
-        """Raises Unavailable where nothing may be written to the account's log."""
-        if not self._witnesses or account_id in self._open:
+        """As `may_write` of a log. Raises NotToBeWritten."""
+        if not self.witnesses or account_id in self._open:
             return
         with self._turn:
             if account_id in self._open:
@@ -54,7 +53,7 @@ class Fence:
                 why = self._asked(account_id)
                 self._refused[account_id] = self._clock(), why
         if why:
-            raise Unavailable(f"nothing was done: account {account_id}: {why}")
+            raise NotToBeWritten(f"account {account_id}: {why}")
 
     def contradicted(self, finding: Finding) -> None:
         """Take in what was found while the log was written: what contradicts it closes the fence."""
@@ -65,7 +64,7 @@ class Fence:
 
     def _asked(self, account_id: str) -> str:
         """Why nothing may be written; empty where it may."""
-        findings = examine_all(self._log, self._checkpoints, account_id, self._witnesses)
+        findings = examine_all(self._log, self._checkpoints, account_id, self.witnesses)
         for finding in findings:
             if finding.verdict.contradicts and not is_acknowledged(self._log, finding):
                 why = (

@@ -103,7 +103,7 @@ def send(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness, 
 
 
 def _send(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness, old: int) -> Finding:
-    note = checkpoints.current(account_id)
+    note = checkpoints.signed(account_id)
     for _ in range(ATTEMPTS_MAX):
         head = Checkpoint.of_text(unverified_text(note))
         old = min(old, head.size)
@@ -114,6 +114,8 @@ def _send(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness,
         except Conflict as error:
             seen = error.size
         else:
+            if lines:
+                checkpoints.keep_cosignatures(account_id, note, lines)
             detail = f"{head.size:,} entries are seen"
             return Finding(
                 witness.name,
@@ -128,7 +130,7 @@ def _send(log: Log, checkpoints: Checkpoints, account_id: str, witness: Witness,
         if seen == old or log.size(account_id) < seen:
             return _contradicted(log, account_id, witness, head.origin, seen)
         if seen > head.size:
-            note = checkpoints.current(account_id)  # another process has sent a later one
+            note = checkpoints.signed(account_id)  # another process has sent a later one
         old = seen
     raise NotHeard("it sees other checkpoints all the time")
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from ledger.checkpoint import Checkpoint
-from ledger.notes import BadKey, BadNote, Signer, open_note, unverified_text
+from ledger.notes import BadKey, BadNote, Signer, open_note, signature_lines, unverified_text
 from ledger.witness.cosignature import CosignatureVerifier
 from ledger.witness.judging import (
     Conflict,
@@ -52,7 +52,7 @@ class Witness(Protocol):
         """What was seen last of the log, if it tells. Raises NotHeard."""
 
     def submit(self, request: bytes) -> bytes:
-        """Have a checkpoint seen; gives the lines of the cosignatures, none where the witness has no key.
+        """Have a checkpoint seen; gives the line of the cosignature, none where the witness has no key.
 
         Raises Refused, NotHeard.
         """
@@ -109,7 +109,7 @@ class Cosigner:
         self.name = url
         self.tells = False
         self._url = url.rstrip("/")
-        self._verifier = verifier
+        self.verifier = verifier
         self._http = httpx.Client(timeout=SECONDS_MAX, transport=transport, follow_redirects=False)
 
     def __enter__(self) -> Self:
@@ -127,7 +127,7 @@ class Cosigner:
         if status != 200:
             return None
         try:
-            found = Checkpoint.of_text(open_note(body, [self._verifier]))
+            found = Checkpoint.of_text(open_note(body, [self.verifier]))
         except BadNote as error:
             raise NotHeard(f"its checkpoint can't be believed: {error}") from error
         if found.origin != origin:
@@ -139,10 +139,11 @@ class Cosigner:
         if status == 200:
             checkpoint = request.partition(b"\n\n")[2]
             try:
-                open_note(checkpoint + body, [self._verifier])
+                open_note(checkpoint + body, [self.verifier])
+                signer = f"{self.verifier.name}+{self.verifier.number.hex()}"
+                return signature_lines(checkpoint + body)[signer]
             except BadNote as error:
                 raise NotHeard(f"its cosignature does not hold: {error}") from error
-            return body
         told = body[:200].decode(errors="replace").strip()
         if status == 409:
             if kind == SIZE_TYPE and told.isascii() and told.isdigit() and len(told) < 20:

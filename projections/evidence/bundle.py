@@ -5,19 +5,20 @@ The same log of the same size gives the same bytes: nothing here asks the clock,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import sqlalchemy as sa
 
 from ledger.entry import Entry, body_bytes
 from ledger.log import Log
 from ledger.log.erasing import erasing_entries
 from ledger.log.tiles import TreeDamaged, tree_of
-from ledger.merkle.proofs import prove_inclusion
-from ledger.merkle.trees import Subtrees
+from ledger.merkle.trees import Subtrees, stretch_hash
 from ledger.record import canonical
 from projections.evidence.choosing import Chosen, Place
 from projections.evidence.heads import Heads
@@ -44,25 +45,15 @@ def make_bundle(
     if len(places) > entries_max:
         raise TooMuch(f"{len(places)} entries are more than the {entries_max} that a bundle holds")
     files: Files = {}
-    told: list[dict[str, Any]] = []
-    rests: dict[str, Any] = {}
-    logs = sorted({account_id for account_id, _ in places})
-    for account_id in logs:
-        files[f"checkpoints/{account_id}.txt"] = heads.note(account_id)
-        if (verifier := heads.verifier(account_id)) is not None:
-            files[f"keys/{account_id}.txt"] = f"{verifier}\n".encode()
-        here = [place for place in places if place[0] == account_id]
-        size = heads.size(account_id)
-        with log.engine.connect() as connection:
-            tree = tree_of(connection, account_id)
-            for entry in _entries(log, connection, here):
-                told.append(_told(entry, tree, size, files, with_body=_place(entry) in shown))
-            if account_id in chosen.rests:
-                rests[account_id] = _rest(log, tree, account_id, chosen.rests[account_id], size, files)
-    files["evidence.json"] = _document(chosen, question, told, rests)
+    logs = {
+        account_id: _log(log, heads, replace(chosen, shown=shown), account_id, files)
+        for account_id in sorted({account_id for account_id, _ in places})
+    }
+    document = {"format": FORMAT, "question": dict(sorted(question.items())), "logs": logs}
+    files["evidence.json"] = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     for name, source in (("README.txt", "readme.txt"), ("verify_evidence.py", "verify_evidence.py")):
         files[name] = Path(__file__).with_name(source).read_bytes()
-    if all(f"keys/{account_id}.txt" in files for account_id in logs):
+    if all(told["key"] for told in logs.values()):
         _check(files)
     return files
 
@@ -79,87 +70,74 @@ def _erasures(log: Log, heads: Heads, places: Collection[Place]) -> set[Place]:
     return found
 
 
-def _entries(log: Log, connection: sa.Connection, places: Sequence[Place]) -> Iterator[Entry]:
-    """Raises TreeDamaged where one is not there, or is not what was hashed."""
-    for start in range(0, len(places), PAGE):
-        page = places[start : start + PAGE]
-        found = log.entries_at(page[0][0], [position for _, position in page])
-        if [_place(entry) for entry in found] != page:
-            raise TreeDamaged(f"account {page[0][0]}: entries are missing")
-        for entry in found:
+def _log(log: Log, heads: Heads, chosen: Chosen, account_id: str, files: Files) -> dict[str, Any]:
+    """What is told of one account's log; the records go into `files`."""
+    size, verifier = heads.size(account_id), heads.verifier(account_id)
+    leaves: dict[int, str] = {}
+    salts: dict[str, str] = {}
+    erased: dict[str, int] = {}
+    with log.engine.connect() as connection:
+        tree = tree_of(connection, account_id)
+        for entry in _chosen(log, chosen, account_id, size):
             if not entry.intact():
                 raise TreeDamaged(
-                    f"account {entry.account_id}: the entry at {entry.position} is not what was hashed"
+                    f"account {account_id}: the entry at {entry.position} is not what was hashed"
                 )
-            yield entry
-
-
-def _place(entry: Entry) -> Place:
-    return entry.account_id, entry.position
-
-
-def _told(entry: Entry, tree: Subtrees, size: int, files: Files, *, with_body: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "account": entry.account_id,
-        "position": entry.position,
-        "leaf": entry.leaf.to_bytes().decode(),
-        "proof": [one.hex() for one in prove_inclusion(tree, index=entry.position, size=size)],
+            leaves[entry.position] = entry.leaf.to_bytes().decode()
+            if (account_id, entry.position) not in chosen.shown:
+                continue
+            if entry.erased is not None:
+                erased[str(entry.position)] = entry.erased.by
+            else:
+                body = body_bytes(canonical(entry.document), entry.origin.to_bytes(), entry.authorization)
+                files[f"records/{account_id}-{entry.position}.json"] = body
+                salts[str(entry.position)] = entry.salt.hex()
+        hashes = dict(_hashes(tree, sorted(leaves), 0, size))
+    return {
+        "checkpoint": heads.note(account_id).decode(),
+        "key": None if verifier is None else str(verifier),
+        "complete": [claim.told() for claim in chosen.claims if claim.account_id == account_id],
+        "leaves": {str(position): leaf for position, leaf in leaves.items()},
+        "hashes": hashes,
+        "salts": salts,
+        "erased": erased,
     }
-    if entry.erased is not None:
-        told["erasedBy"] = entry.erased.by
-    elif with_body:
-        body = body_bytes(canonical(entry.document), entry.origin.to_bytes(), entry.authorization)
-        files[f"records/{entry.account_id}-{entry.position}.json"] = body
-        told["salt"] = entry.salt.hex()
-    return told
 
 
-def _rest(log: Log, tree: Subtrees, account_id: str, start: int, size: int, files: Files) -> dict[str, Any]:
-    """All leaves from `start` on, and the complete subtrees before."""
-    leaves: list[bytes] = []
-    for entry in log.read(account_id, start):
-        if entry.position == size:
-            break
-        if not entry.intact():
-            raise TreeDamaged(f"account {account_id}: the entry at {entry.position} is not what was hashed")
-        leaves.append(entry.leaf.to_bytes())
-    files[f"leaves/{account_id}.txt"] = b"\n".join(leaves)
-    return {"start": start, "cover": [one.hex() for one in _cover(tree, start)]}
+def _hashes(tree: Subtrees, told: Sequence[int], start: int, stop: int) -> Iterator[tuple[str, str]]:
+    """Over all parts of the tree of which no leaf is told, the largest; named as `hash_of` looks for them."""
+    following = bisect_left(told, start)
+    if following == len(told) or told[following] >= stop:
+        yield f"{start}+{stop - start}", stretch_hash(tree, start, stop).hex()
+    elif stop - start > 1:
+        middle = start + (1 << (stop - start - 1).bit_length() - 1)
+        yield from _hashes(tree, told, start, middle)
+        yield from _hashes(tree, told, middle, stop)
 
 
-def _cover(tree: Subtrees, stop: int) -> Iterator[bytes]:
-    """The complete subtrees over the first `stop` leaves, the largest first."""
-    start = 0
-    while start < stop:
-        height = (stop - start).bit_length() - 1
-        yield tree.subtree(height=height, index=start >> height)
-        start += 1 << height
+def _chosen(log: Log, chosen: Chosen, account_id: str, size: int) -> Iterator[Entry]:
+    """Those that were chosen, and where the end of a chain is to be seen, all behind it."""
+    rest = chosen.rests.get(account_id, size)
+    places = chosen.shown | chosen.bare
+    positions = sorted(position for of, position in places if of == account_id and position < rest)
+    yield from _entries(log, account_id, positions)
+    yield from islice(log.read(account_id, rest), size - rest)
 
 
-def _document(
-    chosen: Chosen, question: dict[str, Any], told: list[dict[str, Any]], rests: dict[str, Any]
-) -> bytes:
-    claims = [
-        {
-            "account": claim.account_id,
-            "principal": None if claim.principal is None else claim.principal.hex(),
-            "start": claim.start,
-            "stop": claim.stop,
-        }
-        for claim in chosen.claims
-    ]
-    document = {
-        "format": FORMAT,
-        "question": dict(sorted(question.items())),
-        "complete": claims,
-        "entries": told,
-        "rest": rests,
-    }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+def _entries(log: Log, account_id: str, positions: Sequence[int]) -> Iterator[Entry]:
+    """Raises TreeDamaged where one is not there."""
+    for start in range(0, len(positions), PAGE):
+        page = positions[start : start + PAGE]
+        found = log.entries_at(account_id, page)
+        if [entry.position for entry in found] != page:
+            raise TreeDamaged(f"account {account_id}: entries are missing")
+        yield from found
 
 
 def _check(files: Files) -> None:
     """With the program that the stranger uses."""
-    _, wrong = verify(files, [])
-    if wrong:
-        raise TreeDamaged(f"the evidence would not hold: {wrong[0]}")
+    try:
+        for _ in verify(files, []):
+            pass
+    except Exception as error:
+        raise TreeDamaged(f"the evidence would not hold: {error}") from error

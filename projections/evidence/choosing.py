@@ -40,6 +40,10 @@ class Claim:
     start: int
     stop: int
 
+    def told(self) -> dict[str, str | int | None]:
+        whose = None if self.principal is None else self.principal.hex()
+        return {"principal": whose, "start": self.start, "stop": self.stop}
+
 
 @dataclass(slots=True)
 class Chosen:

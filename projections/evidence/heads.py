@@ -15,9 +15,9 @@ class Heads:
         self._known: dict[str, bytes] = {}
 
     def note(self, account_id: str) -> bytes:
-        """As Checkpoints.current, which raises NoCheckpointKey, HistoryContradicted, TreeDamaged."""
+        """As Checkpoints.signed, which raises NoCheckpointKey, HistoryContradicted, TreeDamaged."""
         if account_id not in self._known:
-            self._known[account_id] = self._checkpoints.current(account_id)
+            self._known[account_id] = self._checkpoints.signed(account_id)
         return self._known[account_id]
 
     def of(self, account_id: str) -> Checkpoint:

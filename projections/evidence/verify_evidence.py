@@ -1,431 +1,226 @@
 #!/usr/bin/env python3
-"""Check a bundle of evidence that iam-ledger has written.
+"""Check a bundle of evidence from iam-ledger, a .zip or a folder: python3 -I verify_evidence.py BUNDLE [KEY]...
 
-    python3 -I verify_evidence.py BUNDLE [--key KEY]...
-
-BUNDLE is the .zip or the folder. KEY is the public half of the key that signs for a log, as its keeper has published it;
-without one, the key that lies in the bundle is believed, and that is said. Nothing but Python's own library is needed,
-nothing is fetched, nothing is written. The status is 0 where all that the bundle claims holds, 1 where it does not, 2
-where there is nothing to check.
-
-What is checked, and where it is laid down: the signature under each checkpoint (C2SP signed-note, Ed25519 of RFC 8032);
-that each record is the one its leaf commits to, SHA-256(salt, record); that each leaf is in the tree of that checkpoint
-(RFC 6962, 2.1; RFC 9162, 2.1.3.2); and that a chain of leaves which is claimed to be whole has no gap.
+Of each log in it, in this order: its checkpoint (how many leaves there are, and their root) is signed by the KEY that its
+keeper has published; the leaves told are in the tree of that root; each record is the one its leaf commits to, or an entry
+says that it was erased; where all entries of somebody are claimed to be here, none is missing. What does not hold ends it,
+with a line that says what, and status 1. It needs Python 3.9 and nothing else.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from hashlib import sha256, sha512
+from pathlib import Path
 from typing import Any
 
-FORMAT = "iam-ledger-evidence/1"
-UNCHECKED = ("README.txt", "verify_evidence.py")
-Files = dict[str, bytes]
-
-
-class Wrong(Exception):
-    """Something does not hold; the message says what."""
+FORMAT = "iam-ledger-evidence/2"
+P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+Point = tuple[int, int]  # of the curve -x^2 + y^2 = 1 + D x^2 y^2 (mod P)
+Told = dict[int, dict[str, Any]]  # leaves, or bodies, by position
 
 
 def demand(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise Wrong(otherwise)
+        raise ValueError(otherwise)
 
 
-# ---- Ed25519: RFC 8032, 5.1. Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z.
-
-P = 2**255 - 19
-ORDER = 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
-Point = tuple[int, int, int, int]
-
-
+# 1. The signature: Ed25519 (RFC 8032, 5.1) under a note (C2SP signed-note and tlog-checkpoint)
 def add(a: Point, b: Point) -> Point:
-    m, n = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
-    t, z = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
-    e, f, g, h = n - m, z - t, z + t, n + m
-    return e * f % P, g * h % P, f * g % P, e * h % P
+    (x1, y1), (x2, y2) = a, b
+    d = D * x1 * x2 * y1 * y2
+    return (x1 * y2 + x2 * y1) * pow(1 + d, -1, P) % P, (y1 * y2 + x1 * x2) * pow(1 - d, -1, P) % P
 
 
 def times(factor: int, point: Point) -> Point:
-    total = (0, 1, 1, 0)
+    total = (0, 1)
     while factor:
-        if factor & 1:
+        if factor % 2:
             total = add(total, point)
-        point, factor = add(point, point), factor >> 1
+        point, factor = add(point, point), factor // 2
     return total
 
 
 def decode_point(raw: bytes) -> Point:
     odd, y = divmod(int.from_bytes(raw, "little"), 2**255)
-    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
     if (x * x - square) % P:
         x = x * pow(2, (P - 1) // 4, P) % P
     demand(y < P and (x * x - square) % P == 0 and not (x == 0 and odd), "a key or a signature is no point")
-    x = x if x & 1 == odd else P - x
-    return x, y, 1, x * y % P
-
-
-BASE = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    return (x if x % 2 == odd else P - x), y
 
 
 def signed(key: bytes, text: bytes, signature: bytes) -> bool:
-    """Whether the signature of the text is by the key."""
     demand(len(key) == 32 and len(signature) == 64, "a key has 32 bytes, and a signature 64")
+    base = decode_point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
     scalar = int.from_bytes(signature[32:], "little")
     challenge = int.from_bytes(sha512(signature[:32] + key + text).digest(), "little") % ORDER
-    left = times(scalar, BASE)
     right = add(decode_point(signature[:32]), times(challenge, decode_point(key)))
-    same = (left[0] * right[2] - right[0] * left[2]) % P == 0 == (left[1] * right[2] - right[1] * left[2]) % P
-    return scalar < ORDER and same
+    return scalar < ORDER and times(scalar, base) == right
 
 
-# ---- the checkpoint: whose log, how many leaves, their root; and under it the signature
-
-
-def check_checkpoint(note: bytes, key: str, account: str) -> tuple[int, bytes]:
-    """The size and the root that the key has signed for the account's log."""
-    name, number, told = (key[:-1] if key.endswith("\n") else key).split("+", 2)
-    kind_and_key = decode(told)
-    demand(kind_and_key[:1] == b"\x01", f"the key {name} is not one of Ed25519")
-    named = sha256(name.encode() + b"\n" + kind_and_key).digest()[:4]
-    demand(named.hex() == number, f"the key {name} is not written as it should be")
-    text, gap, below = note.rpartition(b"\n\n")
-    text += b"\n"
-    demand(bool(gap) and below.endswith(b"\n"), "the checkpoint is no signed note")
-    signatures = [line.split(" ") for line in below.decode()[:-1].split("\n")]
-    by_key = [decode(line[2]) for line in signatures if len(line) == 3 and line[:2] == ["—", name]]
-    by_key = [one[4:] for one in by_key if one[:4] == named]
-    demand(bool(by_key), f"the checkpoint is not signed by the key {name}")
-    demand(
-        all(signed(kind_and_key[1:], text, one) for one in by_key), f"the signature of {name} does not hold"
-    )
-    origin, size, root = text.decode().split("\n")[:3]
-    demand(origin == name and origin.rpartition("/")[2] == account, f"the checkpoint is of the log {origin}")
-    return int(size), decode(root)
-
-
-def check_by_any(keys: list[str], note: bytes, account: str) -> tuple[int, bytes]:
-    """A ledger may have had several keys, and one of them has signed."""
-    for key in keys[:-1]:
-        try:
-            return check_checkpoint(note, key, account)
-        except Wrong:
-            continue
-    return check_checkpoint(note, keys[-1], account)
-
-
-def decode(told: str) -> bytes:
+def from_base64(told: str) -> bytes:
     raw = base64.b64decode(told, validate=True)
     demand(base64.b64encode(raw).decode() == told, "it is no Base64")
     return raw
 
 
-# ---- the tree
+def check_signature(note: str, keys: list[str]) -> tuple[str, int, bytes]:
+    """The name of the log, its size and its root, as one of the keys has signed them."""
+    text, _, below = note.rpartition("\n\n")
+    origin, size, root = text.split("\n")
+    for name, number, told in (key.strip().split("+", 2) for key in keys):
+        key = from_base64(told)
+        demand(sha256(f"{name}\n".encode() + key).hexdigest()[:8] == number, f"the key {name} is misspelt")
+        for line in below.removesuffix("\n").split("\n"):
+            dash, signer, told = line.split(" ")
+            if (dash, signer, name, from_base64(told)[:4].hex()) == ("—", origin, origin, number):
+                holds = key[:1] == b"\x01" and signed(key[1:], f"{text}\n".encode(), from_base64(told)[4:])
+                demand(holds and below.endswith("\n"), f"the signature of {name} does not hold")
+                return origin, int(size), from_base64(root)
+    raise ValueError(f"the checkpoint of {origin} is not signed by a key that was given")
 
 
-def node(left: bytes, right: bytes) -> bytes:
-    return sha256(b"\x01" + left + right).digest()
+# 2. The tree (RFC 6962, 2.1). Of whole parts of it that are not told there is the hash, named START+COUNT
+def hash_of(log: dict[str, Any], start: int, count: int, leaves: Told) -> bytes:
+    if f"{start}+{count}" in log["hashes"]:
+        return bytes.fromhex(log["hashes"][f"{start}+{count}"])
+    if count == 1:
+        demand(str(start) in log["leaves"], f"entry {start}: neither its leaf is here nor a hash over it")
+        leaf = log["leaves"][str(start)]
+        leaves[start] = json.loads(leaf)
+        return sha256(b"\x00" + leaf.encode()).digest()
+    left = 2 ** ((count - 1).bit_length() - 1)  # the largest power of two that is less
+    halves = hash_of(log, start, left, leaves) + hash_of(log, start + left, count - left, leaves)
+    return sha256(b"\x01" + halves).digest()
 
 
-def leaf_hash(leaf: bytes) -> bytes:
-    return sha256(b"\x00" + leaf).digest()
+# 3. The records. `erased` names of those that the law wanted gone the entry that says so
+def check_records(account: str, log: dict[str, Any], files: dict[str, bytes], leaves: Told) -> Told:
+    shown: Told = {}
+    for at, salt in log["salts"].items():
+        body = files.get(f"records/{account}-{at}.json", b"")
+        hashed = sha256(bytes.fromhex(salt) + body).hexdigest()
+        holds = len(salt) == 64 and hashed == leaves[int(at)]["commitment"]
+        demand(holds, f"entry {at}: the record is missing, or not the one that was hashed")
+        shown[int(at)] = json.loads(body)
+    for at, by in log["erased"].items():
+        native, record = shown[by]["origin"] == {"kind": "native"}, shown[by]["record"]
+        erased = [one["position"] for one in (record["requestParameters"] or {}).get("records", [])]
+        says = (record["eventSource"], record["eventName"]) == ("iam-ledger", "EraseRecords")
+        holds = native and says and int(at) in erased and int(at) in leaves and int(at) < by
+        demand(holds, f"entry {at}: entry {by} does not say that it was erased")
+        shown[int(at)] = {"erasedBy": by}
+    return shown
 
 
-def hashes_of(told: list[str]) -> list[bytes]:
-    found = [bytes.fromhex(one) for one in told]
-    demand(all(len(one) == 32 for one in found), "a hash has 32 bytes")
-    return found
+# 4. That none is missing. A leaf names its principal, by a pseudonym, and the position of the principal's entry before
+def check_complete(claim: dict[str, Any], leaves: Told, shown: Told, size: int) -> str:
+    start, stop, whose = claim["start"], claim["stop"], claim["principal"]
+    demand(0 <= start < stop <= size, "there is no such stretch")
+    inside, borders = list(range(start, stop)), ""
+    if whose is not None:
+        chain = [at for at in sorted(leaves) if at >= start and leaves[at]["principal"] == whose]
+        inside = [at for at in chain if at < stop]
+        demand(bool(inside), "there is no entry in it")
+        after = chain[len(inside) : len(inside) + 1]
+        before = None
+        for at in inside + after:
+            previous = leaves[at]["previous"]
+            linked = previous == before or (before is None and previous < start)
+            demand(linked, f"entry {previous} is missing")
+            before = at
+        rest = all(at in leaves for at in range(inside[-1] + 1, stop))
+        demand(bool(after) or rest, "what came after the last one is not shown")
+        first = leaves[inside[0]]["previous"]
+        borders = f"; before: {moment(leaves, first)}; after: {moment(leaves, *after)}"
+    for at in inside:
+        demand(at in shown, f"entry {at} is missing")
+    return f"complete: positions {start} to {stop - 1}, {whose or 'everybody'}: all {len(inside)} entries{borders}"
 
 
-def check_inclusion(found: bytes, proof: list[bytes], root: bytes, index: int, size: int) -> None:
-    demand(0 <= index < size, f"the checkpoint does not cover position {index}")
-    last = size - 1
-    for sibling in proof:
-        demand(last > 0, "the proof is too long")
-        if index & 1 or index == last:
-            found = node(sibling, found)
-            while index and not index & 1:
-                index, last = index >> 1, last >> 1
-        else:
-            found = node(found, sibling)
-        index, last = index >> 1, last >> 1
-    demand(last == 0 and found == root, "it is not in the log of the checkpoint")
+def moment(leaves: Told, at: int | None = None) -> str:
+    """When the entry was recorded, if its leaf is told."""
+    if at not in leaves:
+        return "none" if at is None else f"entry {at}"
+    return time.strftime("recorded %Y-%m-%dT%H:%M:%SZ", time.gmtime(leaves[at]["recordedAt"] // 1000))
 
 
-def root_of(cover: list[bytes], leaves: list[bytes], size: int) -> bytes:
-    """The root where all leaves but the first `size` are given, and those as the full subtrees that cover them."""
-    demand(len(cover) == bin(size).count("1") and len(cover) + len(leaves) > 0, "the log is not covered")
-    stack = list(cover)
-    for leaf in leaves:
-        found, count = leaf_hash(leaf), size
-        while count & 1:
-            found, count = node(stack.pop(), found), count >> 1
-        stack.append(found)
-        size += 1
-    root = stack.pop()
-    while stack:
-        root = node(stack.pop(), root)
-    return root
+def line_of(body: dict[str, Any]) -> str:
+    if "erasedBy" in body:
+        return f"its record was erased by entry {body['erasedBy']}"
+    record, who = body["record"], body["record"].get("userIdentity") or {}
+    outcome = record.get("errorCode") or "succeeded"
+    return f"{record.get('eventTime')}  {record.get('eventName')} by {who.get('arn') or who.get('type')}: {outcome}"
 
 
-# ---- the bundle
+def check_log(account: str, log: dict[str, Any], files: dict[str, bytes], keys: list[str]) -> Iterator[str]:
+    origin, size, root = check_signature(log["checkpoint"], keys or [log["key"]])
+    demand(origin.rpartition("/")[2] == account, f"the checkpoint is of the log {origin}")
+    yield f"log {origin}: {size} entries, root {root.hex()}, signature holds"
+    leaves: Told = {}
+    demand(size > 0 and hash_of(log, 0, size, leaves) == root, "the leaves are not those of the log")
+    right = all((leaf["account"], leaf["position"]) == (account, at) for at, leaf in leaves.items())
+    demand(right and len(leaves) == len(log["leaves"]), "there is a leaf of another place")
+    shown = check_records(account, log, files, leaves)
+    for at, body in sorted(shown.items()):
+        yield f"  {account}:{at}  {line_of(body)} ({moment(leaves, at)})"
+    yield from (check_complete(claim, leaves, shown, size) for claim in log["complete"])
 
 
-def verify(files: Files, keys: list[str]) -> tuple[list[str], list[str]]:
-    """What can be said of a bundle, and what is wrong with it: nothing, where it holds."""
+def verify(files: dict[str, bytes], keys: list[str]) -> Iterator[str]:
+    """A line for each thing that holds. Raises where something does not, or can't be read."""
     told = json.loads(files["evidence.json"])
     demand(told["format"] == FORMAT, f"this is not {FORMAT}")
-    demand(type(told["entries"]) is type(told["complete"]) is list, "entries and claims are lists")
-    said: list[str] = []
-    wrong: list[str] = []
-    heads: dict[str, tuple[int, bytes]] = {}
-    leaves: dict[tuple[str, int], dict[str, Any]] = {}  # all that were found in the log
-    shown: dict[tuple[str, int], dict[str, Any]] = {}  # those whose records are in the bundle
-    erased: dict[tuple[str, int], int] = {}  # those whose records were erased, and the entry that says so
-    bodies: dict[tuple[str, int], dict[str, Any]] = {}
-    rests: dict[str, int] = {}  # from which position on all leaves of a log are given
-    expected = {"evidence.json", *UNCHECKED}
-
-    for account in sorted({one["account"] for one in told["entries"]}):
-        expected |= {f"checkpoints/{account}.txt", f"keys/{account}.txt"}
-        with_us = [key for key in keys if key.split("+")[0].rpartition("/")[2] == account]
-        try:
-            demand(bool(with_us) or not keys, "none of the keys that were given is of this log")
-            note = files[f"checkpoints/{account}.txt"]
-            size, root = heads[account] = check_by_any(
-                with_us or [files[f"keys/{account}.txt"].decode()], note, account
-            )
-            name = note.decode().split("\n")[0]
-            said.append(f"log {name}: {size} entries, root {root.hex()}, signature holds")
-            if account in told["rest"]:
-                expected.add(f"leaves/{account}.txt")
-                read_rest(told["rest"][account], files[f"leaves/{account}.txt"], account, heads, leaves)
-                rests[account] = told["rest"][account]["start"]
-        except Exception as error:
-            wrong.append(f"log of account {account}: {reason(error)}")
-
-    records = [one for one in told["entries"] if "salt" in one]
-    for one in told["entries"]:
-        place = (one["account"], one["position"])
-        name = f"records/{place[0]}-{place[1]}.json"
-        try:
-            demand(place[0] in heads, "its log has no checkpoint that holds")
-            size, root = heads[place[0]]
-            raw = one["leaf"].encode()
-            check_inclusion(leaf_hash(raw), hashes_of(one["proof"]), root, place[1], size)
-            leaf = json.loads(raw)
-            at_home = (leaf["account"], leaf["position"]) == place and type(place[1]) is int
-            demand(at_home, "its leaf is of another place")
-            leaves[place] = leaf
-            if "salt" in one:
-                demand(place not in shown, "it is there twice")
-                expected.add(name)
-                hashed = sha256(bytes.fromhex(one["salt"]) + files[name]).hexdigest()
-                demand(
-                    len(one["salt"]) == 64 and hashed == leaf["commitment"],
-                    "the record is not the one that was hashed",
-                )
-                bodies[place] = json.loads(files[name])
-                shown[place] = bodies[place]["record"]
-            elif "erasedBy" in one:
-                erased[place] = one["erasedBy"]
-        except Exception as error:
-            wrong.append(f"{place[0]}:{place[1]}: {reason(error)}")
-    said.append(
-        f"{len(shown)}/{len(records)} verified: the record is the one that was hashed, and it is in the log"
-    )
-    for place in sorted(shown):
-        said.append(f"  {place[0]}:{place[1]}  {line_of(shown[place], leaves[place])}")
-
-    for (account, position), by in sorted(erased.items()):
-        try:
-            check_erased(bodies.get((account, by), {}), position, by)
-            shown[account, position] = {}
-            said.append(f"  {account}:{position}  its record was erased by entry {account}:{by}")
-        except Exception as error:
-            wrong.append(f"{account}:{position}: {reason(error)}")
-
-    if not records:
-        wrong.append("there is no record in it")
-    for claim in told["complete"]:
-        whose = "everybody" if claim["principal"] is None else f"principal {claim['principal']}"
-        where = f"account {claim['account']}, positions {claim['start']} to {claim['stop'] - 1}"
-        try:
-            size = heads[claim["account"]][0]
-            said.append(f"complete: {where}, {whose}: {check_complete(claim, leaves, shown, rests, size)}")
-        except Exception as error:
-            wrong.append(f"not complete: {where}, {whose}: {reason(error)}")
-    if not told["complete"]:
-        said.append("not claimed: that these are all; there may be other entries that are not shown")
-    wrong += [f"{name}: it is no part of the evidence" for name in sorted(files.keys() - expected)]
-    return said, wrong
+    known = {"evidence.json", "README.txt", "verify_evidence.py"}
+    for account, log in told["logs"].items():
+        known |= {f"records/{account}-{at}.json" for at in log["salts"]}
+        yield from check_log(account, log, files, keys)
+    demand(len(known) > 3, "there is no record in it")
+    demand(files.keys() <= known, f"no part of the evidence: {', '.join(sorted(files.keys() - known))}")
 
 
-def check_erased(body: dict[str, Any], position: int, by: int) -> None:
-    """That the entry with this body, at the later position `by`, says that it erased the record at `position`."""
-    record = body.get("record", {})
-    demand(
-        (record.get("eventSource"), record.get("eventName")) == ("iam-ledger", "EraseRecords")
-        and body["origin"] == {"kind": "native"}
-        and position < by
-        and position in [one["position"] for one in record["requestParameters"]["records"]],
-        f"its record is missing, and no entry {by} is shown that says that it was erased",
-    )
-
-
-def read_rest(
-    told: dict[str, Any],
-    raw: bytes,
-    account: str,
-    heads: dict[str, tuple[int, bytes]],
-    leaves: dict[tuple[str, int], dict[str, Any]],
-) -> None:
-    size, root = heads[account]
-    lines = raw.split(b"\n")
-    demand(0 <= told["start"] <= size == told["start"] + len(lines), "these are not the last leaves")
-    demand(
-        root_of(hashes_of(told["cover"]), lines, told["start"]) == root,
-        "the last leaves are not those of the log",
-    )
-    for position, line in enumerate(lines, told["start"]):
-        leaf = leaves[account, position] = json.loads(line)
-        demand((leaf["account"], leaf["position"]) == (account, position), "a last leaf is of another place")
-
-
-def check_complete(
-    claim: dict[str, Any],
-    leaves: dict[tuple[str, int], dict[str, Any]],
-    shown: dict[tuple[str, int], dict[str, Any]],
-    rests: dict[str, int],
-    size: int,
-) -> str:
-    """That all entries of a principal from `start` up to and without `stop` are shown; of everybody, where it is null.
-
-    Each leaf names the position of the principal's entry before. So from the one after the stretch, or from the last one
-    of the log, the chain is walked back to the first before it.
-    """
-    account, whose, start, stop = (claim[name] for name in ("account", "principal", "start", "stop"))
-    demand(type(start) is type(stop) is int and 0 <= start < stop <= size, "there is no such stretch")
-    if whose is None:
-        for position in range(start, stop):
-            demand((account, position) in shown, f"{account}:{position} is missing")
-        return f"all {stop - start} entries are here"
-    demand(
-        bytes.fromhex(whose).hex() == whose, "it is no pseudonym"
-    )  # two ways to write one would be two principals
-    known = sorted(at for (of, at), leaf in leaves.items() if of == account and leaf["principal"] == whose)
-    inside = [at for at in known if start <= at < stop]
-    after = [at for at in known if at >= stop]
-    before: int | None = inside[-1] if inside else None
-    if after:
-        before = leaves[account, after[0]]["previous"]
-    elif before != stop - 1:  # then it takes all leaves from there on to see that none is of the principal
-        unseen = start if before is None else before + 1
-        demand(rests.get(account, size) <= unseen, "what came after the last one is not shown")
-    walked = []
-    while before is not None and before >= start:
-        at = before
-        demand((account, at) in shown, f"{account}:{at} is missing")
-        demand(leaves[account, at]["principal"] == whose, f"{account}:{at} is of another principal")
-        walked.append(at)
-        before = leaves[account, at]["previous"]
-        demand(before is None or before < at, f"{account}:{at} names no earlier one")
-    demand(bool(walked) and walked[::-1] == inside, "the entries are not one chain")
-    borders = "none came before" if before is None and (after or inside) else ""
-    if before is not None and (account, before) in leaves:
-        borders = f"the one before was recorded {moment(leaves[account, before]['recordedAt'])}"
-    if after:
-        borders += f"{borders and ', '}the one after {moment(leaves[account, after[0]]['recordedAt'])}"
-    elif stop == size:
-        borders += f"{borders and ', '}none came after, up to the checkpoint"
-    callers = sorted({caller_of(shown[account, at]) for at in walked if shown[account, at]})
-    named = f" ({callers[0]}{f' and {len(callers) - 1} more' if callers[1:] else ''})" if callers else ""
-    return f"all {len(walked)} entries{named} are here" + (borders and f"; {borders}")
-
-
-# ---- what is read, and what is printed
-
-
-def moment(milliseconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(milliseconds // 1000))
-
-
-def caller_of(record: dict[str, Any]) -> str:
-    who = record.get("userIdentity") or {}
-    return str(who.get("arn") or who.get("principalId") or who.get("invokedBy") or who.get("type"))
-
-
-def line_of(record: dict[str, Any], leaf: dict[str, Any]) -> str:
-    outcome = record.get("errorCode") or "succeeded"
-    called = f"{record.get('eventTime')}  {record.get('eventName')} by {caller_of(record)}: {outcome}"
-    return f"{called} (recorded {moment(leaf['recordedAt'])})"
-
-
-def reason(error: Exception) -> str:
-    if isinstance(error, Wrong):
-        return str(error)
-    return f"it can't be read ({type(error).__name__}: {error})"
-
-
-def printable(text: str) -> str:
-    """A record holds what attackers chose to send, and must not steer the terminal."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
-
-
-def read_bundle(path: str) -> Files:
-    if os.path.isdir(path):
-        found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        files = {}
-        for one in found:
-            with open(one, "rb") as opened:
-                files[os.path.relpath(one, path).replace(os.sep, "/")] = opened.read()
-        return files
-    with zipfile.ZipFile(path) as archive:
-        names = [one.filename for one in archive.infolist() if not one.is_dir()]
+def read_files(bundle: Path) -> dict[str, bytes]:
+    if bundle.is_dir():
+        found = (one for one in bundle.rglob("*") if one.is_file())
+        return {one.relative_to(bundle).as_posix(): one.read_bytes() for one in found}
+    with zipfile.ZipFile(bundle) as archive:
+        names = archive.namelist()
         demand(len(names) == len(set(names)), "two files of the bundle have one name")
         return {name: archive.read(name) for name in names}
 
 
-def main(words: list[str]) -> int:
-    keys = [words[at + 1] for at in range(len(words) - 1) if words[at] == "--key"]
-    paths = [word for at, word in enumerate(words) if word != "--key" and words[at - 1 : at] != ["--key"]]
-    if len(paths) != 1 or words[-1:] == ["--key"] or paths[0].startswith("-"):
-        print("python3 -I verify_evidence.py BUNDLE [--key KEY]...", file=sys.stderr)
-        return 2
-    try:
-        files = read_bundle(paths[0])
-    except Exception as error:
-        print(f"{printable(paths[0])}: {printable(reason(error))}", file=sys.stderr)
-        return 2
-    try:
-        said, wrong = verify(files, keys)
-    except Exception as error:
-        said, wrong = [], [f"evidence.json: {reason(error)}"]
-    for line in said:
-        print(printable(line))
-    if not keys:
-        print(BELIEVED)
-    print(BEYOND)
-    for line in wrong:
-        print(f"WRONG  {printable(line)}")
-    whole = any(line.startswith("complete: ") for line in said)
-    print("NOT VERIFIED" if wrong else "VERIFIED" if whole else "VERIFIED, BUT NOT CLAIMED TO BE ALL")
-    return 1 if wrong else 0
+def say(line: str) -> None:
+    """What a record holds must not steer the terminal."""
+    print("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line))
 
 
-BELIEVED = """not checked: whose key it is. It came with the bundle; compare it with the one that was published, or give that one
-  with --key. Whoever makes a bundle can make a key."""
-BEYOND = """not checked: that what was recorded is true; that the recorder told each principal apart from all others, and
-  recorded everything; that no other history was signed with the same key (compare with a checkpoint that somebody else
-  kept); what README.txt and evidence.json say was asked for."""
+def main(bundle: str, *keys: str) -> int:
+    verdict = "VERIFIED, BUT NOT CLAIMED TO BE ALL"
+    try:
+        for line in verify(read_files(Path(bundle)), list(keys)):
+            say(line)
+            verdict = "VERIFIED" if line.startswith("complete: ") else verdict
+    except Exception as error:
+        say(f"WRONG  {error if isinstance(error, ValueError) else f'it cannot be read: {error!r}'}")
+        verdict = "NOT VERIFIED"
+    for line in NOT_CHECKED[bool(keys) :]:
+        print(f"not checked: {line}")
+    print(verdict)
+    return int(verdict == "NOT VERIFIED")
+
+
+NOT_CHECKED = [
+    "whose key it is, for it came with the bundle: compare it with the published one, or give that after the bundle",
+    "that what was recorded is true, and all that happened; that no other history bears a signature by the same key",
+]
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]) if sys.argv[1:] else __doc__)

@@ -60,6 +60,7 @@ class Delivery:
     """The digests for the entries from `first` to before `until`, and the time from `start` to `end`.
 
     `at` is when it was decided. Times are in seconds since 1970. `tips` has a chain each; `position` is the entry's own.
+    `checkpoint` is the signed note of the log's first `until` entries, where there was a key for it.
     """
 
     bucket: str
@@ -72,6 +73,7 @@ class Delivery:
     fingerprint: str
     tips: tuple[Tip, ...]
     position: int | None = None
+    checkpoint: str | None = None
 
     def told(self) -> dict[str, Any]:
         told: dict[str, Any] = {
@@ -85,6 +87,7 @@ class Delivery:
             "decidedAt": format_time(self.at),
             "publicKeyFingerprint": self.fingerprint,
             "digests": [tip.told() for tip in self.tips],
+            "checkpoint": self.checkpoint,
         }
         return {name: value for name, value in told.items() if value is not None}
 
@@ -194,6 +197,7 @@ def _delivery(told: Mapping[str, Any], position: int) -> Delivery:
         fingerprint=told["publicKeyFingerprint"],
         tips=tuple(map(Tip.read, told["digests"])),
         position=position,
+        checkpoint=told.get("checkpoint"),
     )
 
 

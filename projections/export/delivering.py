@@ -17,6 +17,7 @@ from ledger.authority.identifiers import EventIds
 from ledger.digests import DIGEST_KEY
 from ledger.entry import Entry
 from ledger.log import Log
+from ledger.log.checkpoints import Checkpoints
 from ledger.log.store import Turn
 from projections.export.bucket import Bucket
 from projections.export.cloudtrail import DeliveredFile
@@ -70,9 +71,13 @@ def deliver(
     keys: SigningKeys,
     course: Course,
     *,
+    checkpoints: Checkpoints | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Delivered:
-    """Bring the account's files in `to` up to date. Raises ExportFailed and NoSigningKey."""
+    """Bring the account's files in `to` up to date; where `checkpoints` has a key, each digest holds a checkpoint.
+
+    Raises ExportFailed and NoSigningKey, and as Checkpoints.at.
+    """
     trail = trail_of(log, account_id)
     _same_place(trail, course)
     _nothing_newer(trail, to, course)
@@ -85,7 +90,7 @@ def deliver(
             _check(log, account_id, delivery, before, key)
             done.rewritten += _write(log, account_id, delivery, before, key, to, Delivered(account_id))
         before = delivery.tips
-    fresh = _decided(log, account_id, trail, keys.newest, course, clock)
+    fresh = _decided(log, account_id, trail, keys.newest, course, checkpoints, clock)
     if fresh is not None:
         _write(log, account_id, fresh, before, keys.newest, to, done)
         before = fresh.tips
@@ -138,12 +143,15 @@ def _decided(
     trail: Trail,
     key: SigningKey,
     course: Course,
+    checkpoints: Checkpoints | None,
     clock: Callable[[], float],
 ) -> Delivery | None:
     """The delivery that is due, signed and written down; None where there is none."""
     due = _due(log, account_id, trail, key, course, clock)
     if due is None:
         return None
+    if checkpoints is not None and checkpoints.verifier(account_id) is not None and due.until:
+        due = replace(due, checkpoint=checkpoints.at(account_id, due.until).decode())
     before = () if trail.latest is None else trail.latest.tips
     signed = replace(due, tips=_tips(log, account_id, due, before, key))
     if not _written_down(log, account_id, trail, signed, key, clock):

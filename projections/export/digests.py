@@ -143,8 +143,10 @@ class _Hours:
 
     def _document(self, region: str, s3_object: str, previous: Tip | None, number: int) -> Mapping[str, Any]:
         """Source: CloudTrail user guide, "Digest file contents". `iamLedger` is our own, and signed with the rest: which
-        entries became known in that time, and the SHA-256 of their leaf hashes, one after the other.
+        entries became known in that time, the SHA-256 of their leaf hashes, one after the other, and a checkpoint that
+        covers them.
         """
+        pinned = {} if self._delivery.checkpoint is None else {"checkpoint": self._delivery.checkpoint}
         delivery, named = self._delivery, self._named.get(region, [])
         return {
             "awsAccountId": self._account_id,
@@ -177,6 +179,7 @@ class _Hours:
                 "firstPosition": self._first,
                 "endPosition": self._until,
                 "leafHashes": self._leaves.hexdigest(),
+                **pinned,
             },
         }
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.digests import (
     CONTENT_BYTES_MAX,
     DIGEST_KEY,
@@ -27,6 +28,10 @@ from ledger.digests import (
     inflated,
     read_digest,
 )
+from ledger.log import Log
+from ledger.log.tiles import tree_of
+from ledger.merkle.trees import root_at
+from ledger.notes import BadNote, Verifier, unverified_text
 from ledger.record import format_time
 from projections.export.bucket import Bucket, S3Bucket, Stored
 from projections.export.deliveries import TRAIL, Trail
@@ -47,16 +52,30 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Digests that are known from elsewhere: hash by key. `complete` where nothing newer may be there."""
+    """Digests that are known from elsewhere: hash by key. `complete` where nothing newer may be there.
+
+    `signers` may sign checkpoints of the log, `roots` are those that it has at some sizes.
+    """
 
     known: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     bucket: str | None = None
+    signers: tuple[Verifier, ...] = ()
+    roots: Mapping[int, bytes] = field(default_factory=dict)
 
     @staticmethod
-    def of_trail(trail: Trail) -> Anchors:
+    def of_trail(trail: Trail, log: Log) -> Anchors:
+        """All that the log itself knows. Raises TreeDamaged."""
         known = {tip.key: tip.sha256 for delivery in trail.deliveries for tip in delivery.tips}
-        return Anchors(known, True, None if trail.latest is None else trail.latest.bucket)
+        with log.engine.connect() as connection:
+            tree = tree_of(connection, trail.account_id)
+            roots = {
+                delivery.until: root_at(tree, delivery.until)
+                for delivery in trail.deliveries
+                if delivery.checkpoint is not None
+            }
+        bucket = None if trail.latest is None else trail.latest.bucket
+        return Anchors(known, complete=True, bucket=bucket, roots=roots)
 
 
 @dataclass(slots=True)
@@ -177,9 +196,30 @@ class _Validation:
         expected = self._anchors.known.get(key)
         if expected is not None and expected != digest.sha256:
             self._spoilt(key, f"is not the digest that is known: that has the hash {expected}")
+        self._checkpoint(key, digest)
         for log in digest.logs:
             self._log(key, log.bucket, log.key, log.sha256, log.algorithm)
         return digest, signature
+
+    def _checkpoint(self, key: str, digest: Digest) -> None:
+        """The log's checkpoint that a ledger's digest holds, which covers what the digest stands for."""
+        own = _of_ledger(digest)
+        if "checkpoint" not in own:
+            return
+        try:
+            note = str(own["checkpoint"]).encode()
+            if self._anchors.signers:
+                open_checkpoint(note, self._anchors.signers)
+            head = Checkpoint.of_text(unverified_text(note))
+        except BadNote as error:
+            self._spoilt(key, f"holds no checkpoint to go by: {error}")
+            return
+        if head.origin.rpartition("/")[2] != digest.account_id:
+            self._spoilt(key, f"holds a checkpoint of another log, {head.origin}")
+        if not isinstance(own.get("endPosition"), int) or head.size < own["endPosition"]:
+            self._spoilt(key, f"holds a checkpoint of {head.size} entries, which does not cover its own")
+        if self._anchors.roots.get(head.size, head.root) != head.root:
+            self._spoilt(key, f"holds a checkpoint that is not of this log's first {head.size} entries")
 
     def _signature(self, key: str, digest: Digest, stored: Stored) -> str | None:
         signature = stored.metadata.get("signature")
@@ -275,9 +315,13 @@ class _Validation:
 
 def _number(digest: Digest) -> int | None:
     """Which digest of its chain it is, where it is one of a ledger."""
-    own = digest.document.get("iamLedger")
-    number = own.get("digestNumber") if isinstance(own, Mapping) else None
+    number = _of_ledger(digest).get("digestNumber")
     return number if isinstance(number, int) else None
+
+
+def _of_ledger(digest: Digest) -> Mapping[str, Any]:
+    own = digest.document.get("iamLedger")
+    return own if isinstance(own, Mapping) else {}
 
 
 def _end(key: str) -> str:

@@ -22,6 +22,7 @@ from ledger.policy.callers import caller_of_identity, holder_named, holder_of
 from ledger.policy.decision import SEMANTICS
 from ledger.policy.entitlements import Entitlements
 from projections.lines import ref
+from projections.permissions.of_the_call import is_of_the_call
 
 PAGE = 1_000  # entries
 
@@ -32,7 +33,9 @@ class Reason(StrEnum):
     """Why a stored decision is reported."""
 
     DIFFERS = "differs"
-    NOT_OF_THE_CALL = "notOfTheCall"  # it speaks of another principal or time, or rests on what came after it
+    NOT_OF_THE_CALL = (
+        "notOfTheCall"  # it is about another principal, time, action or resource, or rests on what came later
+    )
     NOT_AS_HASHED = "notAsHashed"  # the entry is not what its leaf commits to, or can't be read
     UNREADABLE = "unreadable"
     NO_STATE = "noState"  # what it was made against can't be folded from this ledger
@@ -209,6 +212,9 @@ class _Verifying:
             return Divergence(*place, Reason.NO_STATE, detail, entry, told)
         if not _is_holder(account, stored, entry):
             detail = f"it goes by the policies of {stored.holder}, and the call is of {stored.principal.arn}"
+            return Divergence(*place, Reason.NOT_OF_THE_CALL, detail, entry, told)
+        if not is_of_the_call(stored, entry.record, account):
+            detail = f"it is about {stored.action} on {stored.resource}, and the call is not"
             return Divergence(*place, Reason.NOT_OF_THE_CALL, detail, entry, told)
         recomputed = authorize(
             account,

@@ -80,9 +80,9 @@ def test_a_principal_s_evidence_is_checked_with_the_key_that_was_published(
     made = typed("evidence", "--principal", "alice", "--output", bundle)
     assert made.text == f"{sha256(bundle.read_bytes()).hexdigest()}  {bundle}\n"
     assert made.err == f"iam-ledger: evidence of 10 entries written to {bundle}\n"
-    code, lines = checked(bundle, "--key", key)
+    code, lines = checked(bundle, key)
     assert (code, lines[-1]) == (0, "VERIFIED")
-    assert "10/10 verified: the record is the one that was hashed, and it is in the log" in lines
+    assert sum(line.startswith(f"  {ACCOUNT}:") for line in lines) == 10
     again = typed("evidence", "--principal", "alice", "--output", tmp_path / "again.zip")
     assert again.text.split()[0] == made.text.split()[0]
 
@@ -117,9 +117,6 @@ def test_a_folder_is_made_where_no_zip_is_named(typed: Typed, tmp_path: Path) ->
         "verify_evidence.py",
         "evidence.json",
         "records",
-        "checkpoints",
-        "keys",
-        "leaves",
     }
 
 
@@ -162,7 +159,7 @@ def test_several_accounts_have_to_be_told_apart_by_position(
     assert typed("evidence", "--positions", "0-1", "--account", OTHER, "-o", tmp_path / "a.zip").code == 0
     code, lines = checked(tmp_path / "a.zip")
     assert code == 0
-    assert f"complete: account {OTHER}, positions 0 to 1, everybody: all 2 entries are here" in lines
+    assert "complete: positions 0 to 1, everybody: all 2 entries" in lines
 
 
 def test_nothing_is_replaced_and_what_can_t_be_written_is_told(typed: Typed, tmp_path: Path) -> None:
@@ -213,9 +210,9 @@ def test_calls_of_a_living_account_are_evidence_with_the_decisions_made_on_them(
     key = command("--db", database_url, "checkpoint", "key").text.strip()
     bundle = tmp_path / "alice.zip"
     assert command("--db", database_url, "evidence", "--principal", "alice", "-o", bundle).code == 0
-    code, lines = checked(bundle, "--key", key)
+    code, lines = checked(bundle, key)
     assert (code, lines[-1]) == (0, "VERIFIED")
-    assert "2/2 verified: the record is the one that was hashed, and it is in the log" in lines
+    assert sum(line.startswith(f"  {account.id}:") for line in lines) == 2
     with zipfile.ZipFile(bundle) as archive:
         records = [
             json.loads(archive.read(name)) for name in archive.namelist() if name.startswith("records/")

@@ -1,5 +1,6 @@
 """`verify`: the log derived again from its bytes, decisions made again from the log, projections built again beside."""
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,9 +112,13 @@ def append(path: Path, count: int) -> None:
 
 
 def harm(path: Path, statement: str) -> None:
+    """Behind the triggers' back, which are there again afterwards."""
     log = Log(open_engine(str(path)))
+    with log.engine.connect() as connection:
+        triggers = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'trigger'").all()
     with unguarded(log) as connection:
-        connection.exec_driver_sql(statement)
+        for one in [statement, *(sql for (sql,) in triggers)]:
+            connection.exec_driver_sql(one)
         connection.commit()
     log.engine.dispose()
 
@@ -138,10 +143,12 @@ def test_a_checkpoint_that_was_kept_anchors_it(command: Command, plain: Path) ->
             "erased": [],
             "checkpoints": 1,
             "signaturesVerified": 1,
+            "cosignaturesVerified": 0,
             "differing": 0,
             "first": None,
             "differences": [],
-        }
+        },
+        "guards": [],
     }
     assert command("--db", plain, "verify", "--since", kept(plain), "--format", "json").json["log"] == {
         **told["log"],
@@ -158,6 +165,16 @@ def test_the_first_place_that_differs_is_told_with_what_was_done(command: Comman
     told = replace(command("--db", plain, "verify", "--format", "json"), code=0).json["log"]
     assert (told["first"]["kind"], told["first"]["position"]) == ("deleted", 7)
     assert told["differing"] == len(told["differences"]) > 2
+
+
+def test_a_trigger_that_is_gone_is_warned_of_and_the_status_says_so(command: Command, plain: Path) -> None:
+    with sqlite3.connect(plain) as connection:
+        connection.execute("DROP TRIGGER entries_no_delete")
+    ran = command("--db", plain, "verify")
+    assert ran.code == 1 and "as they were written" in ran.text
+    said = "the trigger entries_no_delete on entries is missing"
+    assert ran.err == f"iam-ledger: warning: {said}: the database does not refuse what it should\n"
+    assert replace(command("--db", plain, "verify", "--format", "json"), code=0).json["guards"] == [said]
 
 
 def test_without_its_key_the_signatures_are_told_to_be_unverified(command: Command, plain: Path) -> None:

@@ -51,9 +51,8 @@ def test_it_is_the_bundle_that_the_command_writes(
 def test_everybody_s_entries_between_two_positions(http: TestClient) -> None:
     answered = http.get("/v1/evidence", params={"positions": "3-6", "account": ACCOUNT})
     with zipfile.ZipFile(io.BytesIO(answered.content)) as served:
-        said, wrong = verify({name: served.read(name) for name in served.namelist()}, [])
-    assert wrong == []
-    assert f"complete: account {ACCOUNT}, positions 3 to 6, everybody: all 4 entries are here" in said
+        said = list(verify({name: served.read(name) for name in served.namelist()}, []))
+    assert "complete: positions 3 to 6, everybody: all 4 entries" in said
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from tests.ledger.test_tiles import unguarded
 
 TOKEN = "a-token-of-the-tests"
 SIZE = 700
-SPOILS = 2_000
+SPOILS = int(os.environ.get("IAM_LEDGER_TEST_JUDGED_BITS", "2000"))
 KEY = new_ledger_key("tested")
 SIGNER = account_key(KEY, ACCOUNT)
 NOTHING_S = bytes(range(32))  # a hash of nothing

@@ -1,5 +1,6 @@
 """Witnesses over real HTTP, as they are typed, and a restored backup that is noticed."""
 
+import json
 import shutil
 import signal
 import socket
@@ -19,22 +20,22 @@ from botocore.exceptions import ClientError
 from api.cli.exits import Exit
 from api.sending import Sending
 from api.witnessing import WitnessedLogs, make_witness_app
-from ledger.authority.turns import Unavailable
 from ledger.checkpoint import KEY_FILE_VARIABLE, Checkpoint, account_key, new_ledger_key
 from ledger.key_files import write_key_file
-from ledger.log import Log, open_engine
+from ledger.log import Log, NotToBeWritten, open_engine
 from ledger.log.checkpoints import Checkpoints
 from ledger.notes import Signer, open_note, unverified_text
 from ledger.proof import ConsistencyProof
 from ledger.vault.keys import new_key
-from ledger.witness.cosignature import verifier_of
+from ledger.witness.cosignature import cosign, verifier_of
 from ledger.witness.fence import AGAIN_SECONDS, Fence
 from ledger.witness.sending import Verdict, examine, send
 from ledger.witness.stores import FolderStore
 from ledger.witness.witnesses import Cosigner, NotHeard, witness_named
 from tests.api.conftest import Command, Ran
 from tests.api.living_server import Account, LivingServer
-from tests.ledger.test_every_log import ACCOUNT, drafts
+from tests.ledger.test_every_log import ACCOUNT, draft, drafts
+from tests.ledger.test_tiles import unguarded
 from tests.ledger.test_witness import KEY as TESTED
 from tests.ledger.test_witness import LEAVES, OTHERS, SIGNER, request
 
@@ -174,6 +175,32 @@ def test_a_log_is_sent_and_examined_over_http(log: Log, cosigner: Cosigner) -> N
     assert send(log, made, ACCOUNT, cosigner, old=303).verdict is Verdict.CONTINUES
 
 
+def test_what_a_witness_cosigns_is_kept_under_the_checkpoint(log: Log, cosigner: Cosigner) -> None:
+    made = Checkpoints(log, TESTED)
+    log.append(drafts(3))
+    bare = made.publish(ACCOUNT)
+    line = send(log, made, ACCOUNT, cosigner).cosignatures
+    assert made.current(ACCOUNT) == made.fresh(ACCOUNT) == made.at(ACCOUNT, 3) == bare + line
+    assert open_note(bare + line, [verifier_of(WITNESS)]) == unverified_text(bare)
+    assert made.signed(ACCOUNT) == bare
+    time.sleep(1.1)  # the time that a witness signs with is in seconds
+    assert send(log, made, ACCOUNT, cosigner).cosignatures != line
+    assert made.current(ACCOUNT) == bare + line  # the first one stays
+    log.append(drafts(1))
+    assert b"witness" not in made.current(ACCOUNT)  # of a new one nobody has said anything yet
+    assert made.at(ACCOUNT, 3) == bare + line
+
+
+def test_of_what_was_never_stored_no_cosignature_is_kept(log: Log) -> None:
+    made = Checkpoints(log, TESTED)
+    log.append(drafts(3))
+    note = made.publish(ACCOUNT)
+    renamed = Checkpoints(log, new_ledger_key("renamed")).publish(ACCOUNT)
+    made.keep_cosignatures(ACCOUNT, renamed, cosign(unverified_text(renamed), WITNESS, at=1))
+    made.keep_cosignatures(ACCOUNT, request(0, 5).partition(b"\n\n")[2], b"")
+    assert made.current(ACCOUNT) == note
+
+
 class Reticent(Cosigner):
     """As a witness that tells what it must by the specification, and no more."""
 
@@ -222,7 +249,7 @@ def test_new_checkpoints_are_seen_while_it_serves_and_at_its_end(
     made = Checkpoints(log, TESTED)
     log.append(drafts(3))
     made.publish(ACCOUNT)
-    with Sending(log, made, [cosigner], Fence(log, made, [cosigner])):
+    with Sending(log, made, Fence(log, made, [cosigner])):
         until = time.monotonic() + 30
         while (found := cosigner.newest(SIGNER.name)) is None:
             assert time.monotonic() < until
@@ -240,10 +267,10 @@ def test_before_a_witness_was_heard_nothing_is_written(log: Log, tmp_path: Path,
     log.append(drafts(3))
     missing = tmp_path / "not-mounted"
     fence = Fence(log, made, [witness_named(str(missing), TESTED)], clock=lambda: now[0])
-    with pytest.raises(Unavailable, match="no witness was heard yet"):
+    with pytest.raises(NotToBeWritten, match="no witness was heard yet"):
         fence.check(ACCOUNT)
     missing.mkdir()
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotToBeWritten):
         fence.check(ACCOUNT)  # not more often than once a second
     now[0] += 1
     fence.check(ACCOUNT)
@@ -262,7 +289,7 @@ def test_one_witness_that_is_heard_is_enough_and_one_that_contradicts_too_much(
     (tmp_path / "other").mkdir()
     other = witness_named(str(tmp_path / "other"), TESTED)
     other.submit(request(0, 7))
-    with pytest.raises(Unavailable, match="7 entries were seen, and the log has 3"):
+    with pytest.raises(NotToBeWritten, match="7 entries were seen, and the log has 3"):
         Fence(log, made, [good, other]).check(ACCOUNT)
 
 
@@ -276,7 +303,7 @@ def test_what_contradicts_the_log_while_it_is_written_to_stops_that(
     witness = witness_named(str(seen), TESTED)
     fence = Fence(log, made, [witness])
     fence.check(ACCOUNT)
-    with Sending(log, made, [witness], fence):
+    with Sending(log, made, fence):
         until = time.monotonic() + 30
         while witness.newest(SIGNER.name) is None:
             assert time.monotonic() < until
@@ -289,7 +316,7 @@ def test_what_contradicts_the_log_while_it_is_written_to_stops_that(
         while True:
             try:
                 fence.check(ACCOUNT)
-            except Unavailable as error:
+            except NotToBeWritten as error:
                 assert "the first 9 entries are not those that were seen" in str(error)
                 return
             assert time.monotonic() < until
@@ -386,7 +413,7 @@ def typed(command: Command, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_witness_is_served_and_sent_to_as_typed(
-    typed: Callable[..., Ran], tmp_path: Path, seen: Path
+    typed: Callable[..., Ran], sqlite_url: str, tmp_path: Path, seen: Path
 ) -> None:
     assert typed("checkpoint", "new-key").code == 0
     key_of_log = typed("checkpoint", "key").text.strip()
@@ -409,10 +436,30 @@ def test_a_witness_is_served_and_sent_to_as_typed(
             assert time.monotonic() < until
             time.sleep(0.1)
         told = typed("witness", "status", "--witness", named, "--format", "json").json["findings"]
+        verified = typed("verify", "--witness", named)
+        proof = tmp_path / "proof"
+        proof.write_bytes(typed("prove", f"{ACCOUNT}:1").out)
+        checked = typed("check", proof, "--key", public, "--key", key_of_log)
+        elsewhere = typed("check", proof, "--key", str(verifier_of(Signer.new("witness.example/w1"))))
+        log = Log(open_engine(sqlite_url))
+        with unguarded(log) as connection:
+            connection.exec_driver_sql(
+                "UPDATE cosignatures SET line = CAST(replace(CAST(line AS TEXT), 'AAA', 'AAB') AS BLOB)"
+            )
+            connection.commit()
+        log.engine.dispose()
+        spoilt = typed("verify", "--witness", named)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, b"")
     assert [(one["verdict"], one["seen"], one["account"]) for one in told] == [("continues", 3, ACCOUNT)]
+    assert verified.code == 0 and "anchored up to 3 of 3 entries" in verified.text
+    assert "1 cosignatures of witnesses verified" in verified.text
+    assert (checked.code, checked.err) == (0, "iam-ledger: witness.example/w1 has cosigned the checkpoint\n")
+    assert elsewhere.code == 1 and "not signed by witness.example/w1" in elsewhere.err
+    assert spoilt.code == 1 and "a cosignature under the checkpoint of size 3: the signature" in spoilt.text
+    away = typed("verify", "--witness", named)
+    assert "was not heard" in away.err and "not anchored" in away.text
     assert typed("witness", "status", "--witness", named).code == Exit.UNAVAILABLE
 
 
@@ -471,6 +518,47 @@ def test_what_is_appended_while_it_serves_is_seen(
     assert (process.returncode, err) == (0, b"")
     (file,) = seen.glob("*.checkpoint")
     assert "\n7\n" in file.read_text()  # at the end, whatever is left is sent
+
+
+TRAIL_FILE = {"Records": [{**draft().record.document, "eventID": "00000000-0000-4000-8000-00000000000f"}]}
+
+
+def test_no_command_writes_to_a_log_that_a_witness_contradicts(
+    typed: Callable[..., Ran], sqlite_url: str, tmp_path: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup is restored; whatever is typed then, nothing is added to it before somebody has acknowledged that."""
+    later, snapshot = tmp_path / "later.json", tmp_path / "snapshot.json"
+    later.write_text(json.dumps(TRAIL_FILE))
+    snapshot.write_text('{"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []}')
+    database = Path(sqlite_url.removeprefix("sqlite:///"))
+    taken = ("--snapshot", snapshot, "--taken-at", "2026-01-02T03:04:05Z", "--account", ACCOUNT)
+    ways = [
+        ("import", later),
+        ("import", *taken),
+        ("export", "--format", "cloudtrail", "--to", tmp_path / "to"),
+    ]
+    assert typed("checkpoint", "new-key").code == typed("digest-keys", "new", "--bits", 2048).code == 0
+    backup = shutil.copy(database, tmp_path / "backup.sqlite")
+    log = Log(open_engine(sqlite_url))
+    log.append(drafts(2))
+    log.engine.dispose()
+    assert typed("witness", "send", "--witness", seen).code == 0
+    for left in tmp_path.glob(f"{database.name}-*"):
+        left.unlink()
+    shutil.copy(backup, database)
+    monkeypatch.setenv("IAM_LEDGER_WITNESS", str(seen))
+    for words in ways:
+        ran = typed(*words)
+        assert ran.code == Exit.UNAVAILABLE, words
+        assert "5 entries were seen, and the log has 3" in ran.err
+    assert typed("import", later, "--witness", seen).code == Exit.UNAVAILABLE
+    log = Log(open_engine(sqlite_url))
+    assert log.size(ACCOUNT) == 3
+    assert typed("witness", "acknowledge", "--reason", "the disk broke").code == 0
+    for words in ways:
+        assert typed(*words).code == 0, words
+    assert log.size(ACCOUNT) == 3 + 1 + 2 + 2  # the acknowledgement, what was imported, a key and a delivery
+    log.engine.dispose()
 
 
 def test_without_a_key_nothing_is_served_for_witnesses_to_see(typed: Callable[..., Ran], seen: Path) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.account.change import Change
+from ledger.account.entities import Kind
 from ledger.account.replay import Replay
 from ledger.authorization import Authorization, authorize
+from ledger.calls.called import asked
 from ledger.entry import NATIVE, Draft
 from ledger.iam.sessions import Session, session_opened
 from ledger.log import Log
@@ -26,12 +28,15 @@ class Living:
     def decide(
         self,
         record: Record,
-        resource: str = "*",
+        resource: str | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
         *,
         opened_at: int | None = None,
     ) -> Authorization:
-        """The decision on a call; `opened_at` is the entry that opened the session which calls."""
+        """The decision on a call, on what the record asks about unless another resource is given.
+
+        `opened_at` is the entry that opened the session which calls.
+        """
         caller = caller_of_identity(record.identity)
         assert caller is not None
         holder = holder_named(caller, record.identity)
@@ -40,7 +45,7 @@ class Living:
             caller,
             holder,
             record.action,
-            resource,
+            self._asked_on(record) if resource is None else resource,
             context or {},
             self.replay.position,
             at=record.time,
@@ -48,7 +53,12 @@ class Living:
         )
 
     def call(
-        self, document: dict[str, Any], resource: str = "*", *, opened_at: int | None = None, **context: str
+        self,
+        document: dict[str, Any],
+        resource: str | None = None,
+        *,
+        opened_at: int | None = None,
+        **context: str,
     ) -> Authorization:
         keys = {key.replace("__", ":"): (value,) for key, value in context.items()}
         decided = self.decide(read_record(document), resource, keys, opened_at=opened_at)
@@ -65,6 +75,11 @@ class Living:
         self.log.append([draft], head=self.replay.position)
         for entry in self.log.read(ACCOUNT, self.replay.position):
             self.replay.take(entry)
+
+    def _asked_on(self, record: Record) -> str:
+        account = self.replay.account
+        found = asked(record, lambda kind, name: account.arn_named(Kind(kind), name)).questions[0]
+        return found.resources[0] if found.resources else "*"
 
     def _session(self, position: int) -> Session:
         entry = self.log.entry(ACCOUNT, position)

@@ -19,12 +19,15 @@ from ledger.log import LedgerUnavailable, Log, open_engine
 from ledger.log.checkpoints import Checkpoints
 from ledger.log.reading import DictionaryDamaged
 from ledger.log.schema import metadata
+from ledger.notes import Signer, Verifier, unverified_text
 from ledger.verification.findings import Found
 from ledger.verification.verification import verify_log
+from ledger.witness.cosignature import cosign, verifier_of
 from tests.ledger.test_erasure import personal
 from tests.ledger.test_every_log import ACCOUNT
 from tests.ledger.test_verification import KEY, TABLES, various, verifiers
 
+WITNESS = Signer.new("witness.example/w1")
 ROUNDS = int(os.environ.get("IAM_LEDGER_TEST_SPOILINGS", "3"))
 FILE_ROUNDS = ROUNDS * 10
 
@@ -38,6 +41,10 @@ def fill(log: Log) -> None:
     Checkpoints(log, KEY).publish(ACCOUNT)
     log.append([*various(20), personal()])
     erase(log, ACCOUNT, [1, log.size(ACCOUNT) - 1], reason="case 4711", by="the officer")
+    note = Checkpoints(log, KEY).publish(ACCOUNT)
+    line = cosign(unverified_text(note), WITNESS, at=1_767_322_800)
+    Checkpoints(log, KEY).keep_cosignatures(ACCOUNT, note, line)
+    log.append(various(20))
 
 
 @pytest.fixture
@@ -54,7 +61,11 @@ def verified(log: Log) -> Found:
         again = Log(log.engine)  # that remembers nothing
     except DictionaryDamaged:
         return Found(differing=1)
-    return verify_log(again, again.account_ids(), verifiers=verifiers)
+    return verify_log(again, again.account_ids(), verifiers=keys)
+
+
+def keys(account_id: str) -> list[Verifier]:
+    return [*verifiers(account_id), verifier_of(WITNESS)]
 
 
 def dump(log: Log) -> list[Any]:
@@ -170,7 +181,7 @@ def found(path: Path) -> bool:
         return True
     try:
         log = Log(engine)
-        return verify_log(log, log.account_ids(), verifiers=verifiers).differing > 0
+        return verify_log(log, log.account_ids(), verifiers=keys).differing > 0
     except (sa.exc.DatabaseError, DictionaryDamaged):  # of `Log` itself
         return True
     finally:

@@ -51,6 +51,7 @@ TABLES = (
     "mentions",
     "tiles",
     "checkpoints",
+    "cosignatures",
 )
 
 

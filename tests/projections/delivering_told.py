@@ -10,9 +10,11 @@ from typing import Any
 
 import orjson
 
+from ledger.checkpoint import new_ledger_key
 from ledger.digests import DIGEST_KEY
 from ledger.entry import NATIVE, Draft, Origin
 from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
 from ledger.record import format_time, read_record
 from projections.export.bucket import Bucket, FolderBucket
 from projections.export.delivering import Course, Delivered, deliver
@@ -23,6 +25,7 @@ HOUR = 3_600
 MORNING = 1_800_000_000 - 1_800_000_000 % HOUR  # a full hour
 BUCKET = "iam-ledger-exports"
 KEY, OTHER_KEY = new_signing_key(2048), new_signing_key(2048)
+LOG_KEY = new_ledger_key("tested")
 
 _numbers = itertools.count(1)
 
@@ -55,6 +58,7 @@ class Living:
         self.folder = folder / "delivered"
         self.bucket = FolderBucket(self.folder)
         self.keys = SigningKeys([KEY])
+        self.checkpoints: Checkpoints | None = Checkpoints(self.log, LOG_KEY)
 
     def tell(self, *records: Mapping[str, Any], origin: Origin = NATIVE) -> Living:
         for record in records or (a_call(at=int(self.now)),):
@@ -64,7 +68,15 @@ class Living:
     def deliver(self, to: Bucket | None = None, **how: Any) -> Delivered:
         place = self.bucket if to is None else to
         course = Course(BUCKET, how.pop("prefix", None), **how)
-        return deliver(self.log, ACCOUNT, place, self.keys, course, clock=lambda: self.now)
+        return deliver(
+            self.log,
+            ACCOUNT,
+            place,
+            self.keys,
+            course,
+            checkpoints=self.checkpoints,
+            clock=lambda: self.now,
+        )
 
     def digests(self) -> list[str]:
         """Keys, the oldest first."""

@@ -54,7 +54,9 @@ def living(tmp_path: Path, database_url: str) -> Living:
 
 def sound(living: Living) -> bool:
     trail = trail_of(living.log, ACCOUNT)
-    told = validate(living.bucket, ACCOUNT, PublicKeys(trail.keys), anchors=Anchors.of_trail(trail))
+    told = validate(
+        living.bucket, ACCOUNT, PublicKeys(trail.keys), anchors=Anchors.of_trail(trail, living.log)
+    )
     assert told.findings == []
     return told.sound
 

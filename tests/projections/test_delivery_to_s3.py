@@ -59,7 +59,9 @@ def test_what_is_delivered_there_is_sound(living: Living, s3: S3Bucket) -> None:
         deliver(living.log, ACCOUNT, place, living.keys, course, clock=lambda: living.now)
         living.tell()
     trail = trail_of(living.log, ACCOUNT)
-    told = validate(s3, ACCOUNT, PublicKeys(trail.keys), prefix=PREFIX, anchors=Anchors.of_trail(trail))
+    told = validate(
+        s3, ACCOUNT, PublicKeys(trail.keys), prefix=PREFIX, anchors=Anchors.of_trail(trail, living.log)
+    )
     assert (told.findings, told.sound, told.log_files) == ([], True, 3)
     keys = list(s3.every_key())
     assert all(key.startswith(f"{PREFIX}/AWSLogs/{ACCOUNT}/") for key in keys)

@@ -26,22 +26,24 @@ from projections.rebuilding import PROJECTIONS, verify_projections
 from projections.runner import forget, metadata
 from projections.vocabulary import UnknownName
 from tests.ledger.living import Living as LivingAuthority
-from tests.ledger.test_erasure import CANARY, PERSON, personal, read
+from tests.ledger.test_erasure import CANARY, personal, read
 from tests.ledger.test_every_log import ACCOUNT, BOB, everything
 from tests.ledger.told import ACCOUNT as LIVING
-from tests.projections.bundles import (
+from tests.projections.delivering_told import HOUR, MORNING, Living, a_call
+from tests.projections.evidence.bundles import (
     KEY,
     Stranger,
     activity,
     bundle,
     heads_of,
+    of_log,
     retold,
     said,
+    shown,
     told,
     without,
     wrong,
 )
-from tests.projections.delivering_told import HOUR, MORNING, Living, a_call
 from tests.projections.test_delivery import sound
 from tests.projections.test_verification import a_day
 
@@ -158,33 +160,33 @@ def test_a_bundle_shows_the_leaf_and_the_entry_that_says_so(log: Log, tmp_path: 
     by = erased(log, 10)
     heads = heads_of(log)
     files = bundle(log, heads, chosen_entries(heads, log.entries_at(ACCOUNT, [10])))
-    assert [(one["position"], one.get("erasedBy"), "salt" in one) for one in told(files)["entries"]] == [
-        (10, by, False),
-        (by, None, True),
-    ]
+    assert of_log(told(files))["erased"] == {"10": by}
+    assert shown(files) == [by]
     status, lines = Stranger(tmp_path, files).looks()
     assert status == 0
-    assert f"  {ACCOUNT}:10  its record was erased by entry {ACCOUNT}:{by}" in lines
+    assert any(line.startswith(f"  {ACCOUNT}:10  its record was erased by entry {by} ") for line in lines)
 
 
 def test_a_stretch_is_whole_with_it(log: Log) -> None:
     by = erased(log, 10)
     heads = heads_of(log)
     files = bundle(log, heads, chosen_stretch(heads, ACCOUNT, first=5, last=15))
-    assert any("all 11 entries are here" in line for line in said(files))
+    assert any("positions 5 to 15, everybody: all 11 entries" in line for line in said(files))
     chain = activity(log, CANARY)
-    assert any(f"all 2 entries ({PERSON['arn']}) are here" in line for line in said(chain))
-    assert wrong(without(chain, by)) != []
+    assert any(": all 2 entries;" in line for line in said(chain))
+    assert "does not say that it was erased" in wrong(without(chain, by)) or "KeyError" in wrong(
+        without(chain, by)
+    )
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda one, by: one.pop("erasedBy"),
-        lambda one, by: one.update(erasedBy=by - 1),
-        lambda one, by: one.update(erasedBy=None),
-        lambda one, by: one.update(erasedBy="x"),
-        lambda one, by: one.update(position=11),
+        lambda erased, by: erased.clear(),
+        lambda erased, by: erased.update({"10": by - 1}),
+        lambda erased, by: erased.update({"10": None}),
+        lambda erased, by: erased.update({"10": "x"}),
+        lambda erased, by: erased.update({"11": erased.pop("10")}),
     ],
 )
 def test_a_bundle_that_lacks_a_record_without_such_an_entry_does_not_hold(log: Log, spoil: Any) -> None:
@@ -192,9 +194,8 @@ def test_a_bundle_that_lacks_a_record_without_such_an_entry_does_not_hold(log: L
     heads = heads_of(log)
     files = bundle(log, heads, chosen_stretch(heads, ACCOUNT, first=5, last=by))
     document = told(files)
-    (one,) = [one for one in document["entries"] if one["position"] == 10]
-    spoil(one, by)
-    assert wrong(retold(files, document)) != []
+    spoil(of_log(document)["erased"], by)
+    assert wrong(retold(files, document))
 
 
 def test_another_record_can_t_be_taken_for_erased(log: Log) -> None:
@@ -202,11 +203,10 @@ def test_another_record_can_t_be_taken_for_erased(log: Log) -> None:
     heads = heads_of(log)
     files = bundle(log, heads, chosen_stretch(heads, ACCOUNT, first=5, last=by))
     document = told(files)
-    (one,) = [one for one in document["entries"] if one["position"] == 12]
-    del one["salt"]
-    one["erasedBy"] = by
+    del of_log(document)["salts"]["12"]
+    of_log(document)["erased"]["12"] = by
     del files[f"records/{ACCOUNT}-12.json"]
-    assert wrong(retold(files, document)) != []
+    assert wrong(retold(files, document)) == f"entry 12: entry {by} does not say that it was erased"
 
 
 def test_an_erasure_that_was_not_signed_yet_gives_no_bundle(log: Log) -> None:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledger.checkpoint import account_key, new_ledger_key, open_checkpoint, sign_checkpoint
 from ledger.digests import PublicKey, PublicKeys
 from projections.export.deliveries import trail_of
 from projections.export.validation import Anchors, Validated, accounts_in, validate
 from tests.ledger.told import ACCOUNT
-from tests.projections.delivering_told import HOUR, KEY, MORNING, OTHER_KEY, Living, document, put_signed
+from tests.projections.delivering_told import (
+    HOUR,
+    KEY,
+    LOG_KEY,
+    MORNING,
+    OTHER_KEY,
+    Living,
+    document,
+    put_signed,
+)
 from tests.projections.spoiling_deliveries import LET_PASS, REPORTED, Spoil
 
 ALL = REPORTED | LET_PASS
@@ -41,7 +53,7 @@ def keys_of(living: Living) -> PublicKeys:
 
 def anchored(living: Living) -> Validated:
     trail = trail_of(living.log, ACCOUNT)
-    return validate(living.bucket, ACCOUNT, keys_of(living), anchors=Anchors.of_trail(trail))
+    return validate(living.bucket, ACCOUNT, keys_of(living), anchors=Anchors.of_trail(trail, living.log))
 
 
 def alone(living: Living) -> Validated:
@@ -53,6 +65,61 @@ def test_a_sound_delivery_is_sound(living: Living) -> None:
     assert (told.digests, told.log_files, told.findings, told.unanchored) == (4, 3, [], set())
     assert told.sound
     assert accounts_in(living.bucket) == [ACCOUNT]
+
+
+SIGNERS = (account_key(LOG_KEY, ACCOUNT).verifier,)
+
+
+def test_each_digest_holds_a_checkpoint_that_covers_what_it_stands_for(living: Living) -> None:
+    """It is in the entry, too, so that the same digests can be written again, whatever becomes of the key."""
+    (delivery,) = trail_of(living.log, ACCOUNT).deliveries
+    noted = [living.digest(number)["iamLedger"]["checkpoint"] for number in range(4)]
+    assert noted == [delivery.checkpoint] * 4
+    head = open_checkpoint(noted[0].encode(), SIGNERS)
+    assert head.size == delivery.until == living.digest(3)["iamLedger"]["endPosition"]
+    before = living.files()
+    living.checkpoints = None
+    assert living.deliver(again=True).digests == 0
+    assert living.files() == before
+    assert validate(living.bucket, ACCOUNT, keys_of(living), anchors=Anchors(signers=SIGNERS)).sound
+
+
+def test_a_ledger_without_a_key_delivers_without(living: Living) -> None:
+    living.checkpoints = None
+    living.now += HOUR
+    living.deliver()
+    assert "checkpoint" not in living.digest(4)["iamLedger"]
+    assert anchored(living).sound
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda head: replace(head, size=head.size - 1), "which does not cover its own"),
+        (lambda head: replace(head, root=bytes(32)), "that is not of this log's first 3 entries"),
+        (lambda head: replace(head, origin=head.origin[:-1] + "9"), "a checkpoint of another log"),
+        (lambda head: None, "no checkpoint to go by"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_found(living: Living, change: Any, found: str) -> None:
+    """Though whoever has both keys signs it, and the digest that holds it."""
+    newest = living.digests()[-1]
+    told = document(living.bucket, newest)
+    head = change(open_checkpoint(told["iamLedger"]["checkpoint"].encode(), SIGNERS))
+    note = "nothing" if head is None else sign_checkpoint(head, LOG_KEY.named(head.origin)).decode()
+    put_signed(living.bucket, told | {"iamLedger": told["iamLedger"] | {"checkpoint": note}})
+    assert any(found in finding.detail for finding in anchored(living).findings)
+
+
+def test_a_checkpoint_that_somebody_else_signed_is_found_by_the_key(living: Living) -> None:
+    newest = living.digests()[-1]
+    told = document(living.bucket, newest)
+    head = open_checkpoint(told["iamLedger"]["checkpoint"].encode(), SIGNERS)
+    note = sign_checkpoint(head, account_key(new_ledger_key("tested"), ACCOUNT)).decode()
+    put_signed(living.bucket, told | {"iamLedger": told["iamLedger"] | {"checkpoint": note}})
+    assert alone(living).sound
+    known = validate(living.bucket, ACCOUNT, keys_of(living), anchors=Anchors(signers=SIGNERS))
+    assert [finding.key for finding in known.findings] == [newest]
 
 
 def test_without_an_anchor_it_says_so(living: Living) -> None:

@@ -26,13 +26,16 @@ from tests.reliability import (
     kills,
     postgres_restarts,
     power_loss,
+    publishing,
     repeated_imports,
     restores,
+    rewriting,
     soak,
     whole_ledger,
     writers,
 )
 from tests.reliability.outcome import Outcome
+from tests.reliability.suites import suite
 
 WRITERS = (1, 2, 8, 32)
 
@@ -67,6 +70,33 @@ class Bench:
 
 
 Parts = Iterator[tuple[str, Callable[[], Outcome]]]
+
+
+def r1(bench: Bench) -> Parts:
+    spoilt = "tests/ledger/test_spoilt_bits.py"
+    columns = [f"{spoilt}::test_no_bit_of_a_column_can_be_turned_unnoticed"]
+    yield "", lambda: suite(columns, {"IAM_LEDGER_TEST_SPOILINGS": bench.so_many(200)})
+
+
+def r2(bench: Bench) -> Parts:
+    yield "", lambda: rewriting.changed(bench.folder(), bench.so_many(200))
+
+
+def r3(bench: Bench) -> Parts:
+    yield "", lambda: rewriting.rewritten(bench.folder(), bench.so_many(50))
+
+
+def r4(bench: Bench) -> Parts:
+    spoilt = "tests/ledger/test_spoilt_bits.py"
+    file = [f"{spoilt}::test_no_bit_of_the_file_can_be_turned_unnoticed"]  # ten times as many
+    yield "", lambda: suite(file, {"IAM_LEDGER_TEST_SPOILINGS": bench.so_many(200)})
+
+
+def r5(bench: Bench) -> Parts:
+    served = ["tests/api/test_log_reads.py::test_the_judge_finds_any_bit_that_changed"]
+    yield "Go", lambda: suite(served, {"IAM_LEDGER_TEST_JUDGED_BITS": bench.so_many(2_000)})
+    delivered = ["tests/api/aws/test_validate_logs.py::test_a_bit_anywhere_is_reported"]
+    yield "the aws CLI", lambda: suite(delivered, {"IAM_LEDGER_TEST_VALIDATED_BITS": bench.so_many(30)})
 
 
 def r6(bench: Bench) -> Parts:
@@ -115,6 +145,16 @@ def r11(bench: Bench) -> Parts:
             )
 
 
+def r12(bench: Bench) -> Parts:
+    for name, url in bench.databases():
+        yield (
+            name,
+            lambda url=url: publishing.published_with_faults(  # type: ignore[misc]
+                url(), bench.folder(), rounds=bench.so_many(10)
+            ),
+        )
+
+
 def r13(bench: Bench) -> Parts:
     for name, url in bench.databases():
         yield (
@@ -135,6 +175,32 @@ def r14(bench: Bench) -> Parts:
 
 def r15(bench: Bench) -> Parts:
     yield "without a witness", lambda: restores.gone_on_from_a_copy(bench.folder(), bench.so_many(20))
+    refused = ("a_restored_backup_is_not_written_to", "no_command_writes_to_a_log_that_a_witness_contradicts")
+    witnessed = ["tests/api/test_witnesses.py", "-k", " or ".join(refused)]
+    yield "with one", lambda: suite(witnessed, {})
+
+
+def r16(bench: Bench) -> Parts:
+    hostile = ["tests/api/test_hostile_requests.py"]
+    yield "", lambda: suite(hostile, {"IAM_LEDGER_TEST_HOSTILE_REQUESTS": bench.so_many(10_000)})
+
+
+def r17(bench: Bench) -> Parts:
+    published = ["tests/api/test_signature_vectors.py", "tests/api/test_signature_mutations.py"]
+    yield "vectors, and 5,000 mutations of what is verified", lambda: suite(published, {})
+    sent = ["tests/api/test_spoilt_requests.py"]
+    yield (
+        "spoilt on their way",
+        lambda: suite(sent, {"IAM_LEDGER_TEST_SPOILT_REQUESTS": bench.so_many(5_000)}),
+    )
+
+
+def r18(bench: Bench) -> Parts:
+    yield "", lambda: suite(["tests/api/test_codes_once.py"], {})
+
+
+def r19(bench: Bench) -> Parts:
+    yield "", lambda: suite(["tests/api/test_secrets_stay_secret.py"], {})
 
 
 def r20(bench: Bench) -> Parts:
@@ -147,15 +213,25 @@ def model(bench: Bench) -> Parts:
 
 
 BATTERY = {
+    "R1": r1,
+    "R2": r2,
+    "R3": r3,
+    "R4": r4,
+    "R5": r5,
     "R6": r6,
     "R7": r7,
     "R8": r8,
     "R9": r9,
     "R10": r10,
     "R11": r11,
+    "R12": r12,
     "R13": r13,
     "R14": r14,
     "R15": r15,
+    "R16": r16,
+    "R17": r17,
+    "R18": r18,
+    "R19": r19,
     "R20": r20,
     "model": model,
 }

@@ -59,11 +59,11 @@ def authority_over(
 ) -> Authority:
     """The authority over the ledger's accounts, which answers these reads, too, and decides what is given `more`.
 
-    `may_write` is as in Turns.
+    `may_write` is as in Log.
     """
     reads = {
         action: Decision(action, partial(reading.read, ledger), reading.on, outside=True)
         for action, reading in READINGS.items()
     }
     decisions = {**DECISIONS, **reads, **(more or {})}
-    return Authority(Log(ledger.log.engine), vault, decisions=decisions, may_write=may_write)
+    return Authority(Log(ledger.log.engine, may_write=may_write), vault, decisions=decisions)

@@ -382,13 +382,6 @@ def _arn_of(world: World, account_id: str) -> ArnOf:
 
     def arn_of(kind: str, name: str) -> str | None:
         account = world.account(account_id, (Kind(kind), name))
-        if account is None:
-            return None
-        if kind == Kind.POLICY:
-            arns = [policy.arn for policy in account.policies.values() if policy.name == name]
-            return arns[0] if arns else None
-        found = account.names.get((Kind(kind), name.casefold()))
-        entity = None if found is None else account.get(Kind(kind), found)
-        return getattr(entity, "arn", None)
+        return None if account is None else account.arn_named(Kind(kind), name)
 
     return arn_of

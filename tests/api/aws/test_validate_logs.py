@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import random
 import re
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +27,7 @@ from tests.projections.delivering_told import HOUR, KEY, OTHER_KEY
 from tests.projections.spoiling_deliveries import LET_PASS, REPORTED, Spoil
 from tests.s3_server import s3_server, s3_server_needed
 
+SPOILT_BITS = int(os.environ.get("IAM_LEDGER_TEST_VALIDATED_BITS", "2"))
 AWS = Path(sys.executable).with_name("aws")
 COUNTS = re.compile(r"(\d+)/(\d+) (digest|log) files valid(?:, (\d+)/\d+ \w+ files INVALID)?")
 
@@ -52,7 +57,16 @@ class Delivered:
         """So many hours after the server came to be."""
         now, place = self.now + hours * HOUR, self.bucket if to is None else to
         course = Course(f"iam-ledger-{self.account.id}", prefix)
-        deliver(self.server.log, self.account.id, place, self.keys, course, clock=lambda: now)
+        checkpoints = self.server.checkpoints
+        deliver(
+            self.server.log,
+            self.account.id,
+            place,
+            self.keys,
+            course,
+            checkpoints=checkpoints,
+            clock=lambda: now,
+        )
 
     def digests(self) -> list[str]:
         keys = [key for key in self.bucket.every_key() if "/CloudTrail-Digest/" in key]
@@ -153,6 +167,35 @@ def test_what_aws_lets_pass_is_why_there_is_a_validation_of_our_own(
     """Should AWS's tool learn it one day, this tells."""
     spoil(delivered)  # type: ignore[arg-type]
     assert delivered.validated().code == 0
+
+
+def test_a_bit_anywhere_is_reported(delivered: Delivered) -> None:
+    """In a log, a digest or a signature; those that change nothing but how a file is packed do not count."""
+    chance, told = random.Random(5), 0
+    files = sorted(path for path in delivered.folder.rglob("*") if path.is_file())
+    while told < SPOILT_BITS:
+        path = chance.choice(files)
+        raw = path.read_bytes()
+        spoilt, bit = bytearray(raw), chance.randrange(8 * len(raw))
+        spoilt[bit // 8] ^= 1 << bit % 8
+        if meaning(bytes(spoilt)) == meaning(raw):
+            continue
+        path.write_bytes(spoilt)
+        found = delivered.validated()
+        path.write_bytes(raw)
+        assert found.code != 0, (path, bit, found.text)
+        told += 1
+    assert delivered.validated().code == 0
+
+
+def meaning(raw: bytes) -> bytes | None:
+    """What is unpacked of a file; None where nothing can be."""
+    try:
+        if raw.startswith(b"{"):
+            return bytes.fromhex(json.loads(raw)["signature"])
+        return gzip.decompress(raw)
+    except (LookupError, ValueError, OSError, EOFError, zlib.error):
+        return None
 
 
 def test_who_may_not_read_the_bucket_may_not_validate(delivered: Delivered) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.checkpoint import account_key, new_ledger_key
+from ledger.entry import leaf_hash
 from ledger.log import Log
 from ledger.log.checkpoints import Checkpoints
 from projections.evidence import Chosen, Files, chosen_activity, make_bundle, write_bundle
@@ -66,21 +67,35 @@ def retold(files: Files, document: dict[str, Any]) -> Files:
     return {**files, "evidence.json": json.dumps(document).encode()}
 
 
-def wrong(files: Files, *keys: str) -> list[str]:
-    """What is wrong, where it can be read at all."""
-    return verify(files, list(keys))[1]
-
-
-def said(files: Files, *keys: str) -> list[str]:
-    found, mistakes = verify(files, list(keys))
-    assert mistakes == []
+def of_log(document: dict[str, Any], account: str = ACCOUNT) -> dict[str, Any]:
+    found: dict[str, Any] = document["logs"][account]
     return found
 
 
+def shown(files: Files, account: str = ACCOUNT) -> list[int]:
+    """The positions of which the records are told."""
+    return [int(position) for position in of_log(told(files), account)["salts"]]
+
+
+def wrong(files: Files, *keys: str) -> str:
+    """What does not hold; empty where all does."""
+    try:
+        said(files, *keys)
+    except Exception as error:
+        return str(error) if isinstance(error, ValueError) else repr(error)
+    return ""
+
+
+def said(files: Files, *keys: str) -> list[str]:
+    return list(verify(files, list(keys)))
+
+
 def without(files: Files, position: int) -> Files:
-    """As if there had never been such an entry."""
+    """As if there had never been such an entry: the hash of its leaf alone is left."""
     document = told(files)
-    document["entries"] = [one for one in document["entries"] if one["position"] != position]
+    log = of_log(document)
+    log["hashes"][f"{position}+1"] = leaf_hash(log["leaves"].pop(str(position)).encode()).hex()
+    log["salts"].pop(str(position), None)
     kept = {name: raw for name, raw in files.items() if not name.endswith(f"-{position}.json")}
     return retold(kept, document)
 
