@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.aws.signature import WINDOW_MINUTES
 from api.defaults import DATABASE, HOST, PORT
 
 
@@ -18,6 +19,12 @@ class Settings(BaseSettings):
     )
     token: SecretStr | None = Field(
         default=None, min_length=16, description="what `serve` asks its callers for"
+    )
+    signature_window: int = Field(
+        default=WINDOW_MINUTES,
+        ge=1,
+        le=60,
+        description="how many minutes the time of a signed request may be from ours",
     )
     rejects: str | None = Field(
         default=None, description="the file in which `import` lists what it could not read"

@@ -73,6 +73,7 @@ def serve(
         from api.app import make_app, make_guarded_app
         from api.publishing import Publishing
         from api.sending import Sending
+        from api.unknown_callers import UnknownCallers
         from ledger.log.checkpoints import Checkpoints
         from ledger.witness.fence import Fence
         from projections.investigation import Investigation
@@ -84,14 +85,21 @@ def serve(
         fence = Fence(log, checkpoints, witnesses)
         authority = _authority(context.obj, ledger, delivered, fence)
         _announce(context.obj, ear, address)
+        unknown = UnknownCallers()
         app: ASGIApp
         if authority is None:
             print(
                 "token: the one in IAM_LEDGER_TOKEN" if given is not None else f"token: {token}", flush=True
             )
-            app = make_app(ledger, token=token, checkpoints=checkpoints)
+            app = make_app(ledger, token=token, checkpoints=checkpoints, unknown=unknown)
         else:
-            app = make_guarded_app(ledger, authority, checkpoints=checkpoints)
+            app = make_guarded_app(
+                ledger,
+                authority,
+                checkpoints=checkpoints,
+                unknown=unknown,
+                window_minutes=settings.signature_window,
+            )
         config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
             with ExitStack() as stack:
@@ -103,6 +111,7 @@ def serve(
         except KeyboardInterrupt:
             return  # the usual way to end it
         finally:
+            unknown.tell()
             if authority is not None:
                 authority.close()
 

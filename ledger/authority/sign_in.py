@@ -69,10 +69,12 @@ class NotSignedIn(Exception):
         self.code, self.message, self.devices = code, message, devices
 
 
-def _incorrect() -> NotSignedIn:
-    return NotSignedIn(
-        "AuthenticationFailed", "Your authentication information is incorrect. Please try again."
-    )
+class NoSuchAccount(NotSignedIn):
+    """… and the attempt is in no log. Whoever asks is told the same as where there is one."""
+
+
+def _incorrect(kind: type[NotSignedIn] = NotSignedIn) -> NotSignedIn:
+    return kind("AuthenticationFailed", "Your authentication information is incorrect. Please try again.")
 
 
 HINDERED: Final = {
@@ -148,7 +150,7 @@ class SignIn:
     def _prove(self, attempt: Attempt) -> _Proved:
         if not self._log.size(attempt.account_id):
             is_password(attempt.password, None)  # takes as long as where there is an account
-            raise _incorrect()
+            raise _incorrect(NoSuchAccount)
         account, _ = self._authority.look(attempt.account_id)
         owner = claimed(account, attempt.claimant)
         if not self._vault.password_matches(

@@ -83,7 +83,8 @@ def _run(ledger: Path, *words: object) -> bytes:
 
 
 @contextmanager
-def served(folder: Path, *, password: str | None = None) -> Iterator[Served]:
+def served(folder: Path, *, password: str | None = None, **settings: str) -> Iterator[Served]:
+    """`settings` are variables of the environment."""
     ledger, said = folder / "served.sqlite", folder / "said"
     environment = {**os.environ, "IAM_LEDGER_ROOT_PASSWORD": password or "a password that nobody needs"}
     begun = subprocess.run(
@@ -101,6 +102,7 @@ def served(folder: Path, *, password: str | None = None) -> Iterator[Served]:
         process = subprocess.Popen(
             [*COMMAND, "--db", str(ledger), "serve", "--port", "0"],
             cwd=ROOT,
+            env={**os.environ, **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=heard,

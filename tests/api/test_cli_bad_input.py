@@ -161,7 +161,14 @@ def test_others_are_let_in_only_by_an_explicit_word(ask: Command, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("IAM_LEDGER_PORT", "http"), ("IAM_LEDGER_PORT", "70000"), ("IAM_LEDGER_TOKEN", "short")],
+    [
+        ("IAM_LEDGER_PORT", "http"),
+        ("IAM_LEDGER_PORT", "70000"),
+        ("IAM_LEDGER_TOKEN", "short"),
+        ("IAM_LEDGER_SIGNATURE_WINDOW", "0"),
+        ("IAM_LEDGER_SIGNATURE_WINDOW", "61"),
+        ("IAM_LEDGER_SIGNATURE_WINDOW", "a quarter"),
+    ],
 )
 def test_a_setting_that_makes_no_sense(
     ask: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str
