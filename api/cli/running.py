@@ -68,9 +68,8 @@ def serve(
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
     with opened_log(context.obj) as log, listening(address, settings.port if port is None else port) as ear:
-        import uvicorn
-
         from api.app import make_app, make_guarded_app
+        from api.connections import Bounds, server_of
         from api.publishing import Publishing
         from api.sending import Sending
         from api.unknown_callers import UnknownCallers
@@ -100,14 +99,18 @@ def serve(
                 unknown=unknown,
                 window_minutes=settings.signature_window,
             )
-        config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
+        server = server_of(
+            app,
+            bounds=Bounds(connections_max=settings.connections),
+            trusted_proxies=settings.trusted_proxies,
+        )
         try:
             with ExitStack() as stack:
                 if witnesses:
                     stack.enter_context(Sending(log, checkpoints, witnesses, fence))
                 if checkpoint_key is not None:
                     stack.enter_context(Publishing(checkpoints))  # it ends first: what it signs last is sent
-                uvicorn.Server(config).run(sockets=[ear])
+                server.run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
         finally:

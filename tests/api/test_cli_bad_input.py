@@ -168,6 +168,9 @@ def test_others_are_let_in_only_by_an_explicit_word(ask: Command, monkeypatch: p
         ("IAM_LEDGER_SIGNATURE_WINDOW", "0"),
         ("IAM_LEDGER_SIGNATURE_WINDOW", "61"),
         ("IAM_LEDGER_SIGNATURE_WINDOW", "a quarter"),
+        ("IAM_LEDGER_CONNECTIONS", "0"),
+        ("IAM_LEDGER_TRUSTED_PROXIES", "*"),
+        ("IAM_LEDGER_TRUSTED_PROXIES", "10.0.0.1,proxy.example.com"),
     ],
 )
 def test_a_setting_that_makes_no_sense(
