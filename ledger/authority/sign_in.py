@@ -42,7 +42,7 @@ from ledger.iam.refusals import PasswordPolicyViolation, Refusal
 from ledger.log import Log
 from ledger.policy.request import caller_of
 from ledger.record import read_record
-from ledger.vault.passwords import hash_password, is_password
+from ledger.vault.passwords import hash_password
 from ledger.vault.tokens import SessionToken, seal_token
 
 KIND: Final = {"eventType": "AwsConsoleSignIn"}
@@ -148,12 +148,16 @@ class SignIn:
     # ---- proving
 
     def _prove(self, attempt: Attempt) -> _Proved:
+        vault = self._vault.asked_from(attempt.around.source_ip)
         if not self._log.size(attempt.account_id):
-            is_password(attempt.password, None)  # takes as long as where there is an account
+            # Takes as long as where there is an account, and has to wait as long.
+            vault.password_matches(
+                attempt.account_id, _owner_of_secret(attempt.claimant, None), attempt.password
+            )
             raise _incorrect(NoSuchAccount)
         account, _ = self._authority.look(attempt.account_id)
         owner = claimed(account, attempt.claimant)
-        if not self._vault.password_matches(
+        if not vault.password_matches(
             account.id, _owner_of_secret(attempt.claimant, owner), attempt.password
         ):
             raise self._refused(attempt, NO_SUCH_USER if owner is None else FAILED, mfa_used=False)
@@ -169,7 +173,8 @@ class SignIn:
         serial = attempt.device or (serials[0] if len(serials) == 1 else None)
         if attempt.code is None or serial is None:
             raise self._challenged(attempt, owner)
-        right = serial in serials and self._vault.code_accepted(
+        vault = self._vault.asked_from(attempt.around.source_ip)
+        right = serial in serials and vault.code_accepted(
             attempt.account_id, serial, attempt.code, self._clock()
         )
         if not right:
