@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from ledger.log.privileges import grant_again, lacks_privilege, log_tables
 from ledger.log.schema import accounts
 
 SQLITE_SOUND = (3, 51, 3)  # earlier ones have the WAL-reset bug: sqlite.org/wal.html#walresetbug
@@ -49,6 +50,12 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
             )
         if version != SCHEMA:
             migrate(engine)
+    except ProgrammingError as error:
+        if not lacks_privilege(error):
+            raise LedgerUnavailable(f"{shown} is not a ledger: {str(error).splitlines()[0]}") from error
+        raise LedgerUnavailable(
+            f"{shown} is not at schema {SCHEMA}, and this role may not bring it there: its owner has to open it"
+        ) from error
     except OperationalError as error:
         raise LedgerUnavailable(f"cannot open {shown}: {str(error.orig).splitlines()[0]}") from error
     except SQLAlchemyError as error:
@@ -76,6 +83,7 @@ def migrate(engine: sa.Engine) -> None:
             raise LedgerUnavailable(
                 f"the ledger's schema is of no version that there was: {error}"
             ) from error
+        grant_again(connection, log_tables())
 
 
 def _parse(url: str) -> sa.URL:

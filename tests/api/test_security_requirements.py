@@ -58,6 +58,7 @@ ELSEWHERE = {
     "a secret is shown once": "tests/api/test_secrets_stay_secret.py::test_a_secret_is_shown_once_and_stands_nowhere_else",
     "what botocore calls sensitive is redacted": "tests/ledger/test_redaction.py::test_every_member_that_botocore_calls_sensitive_is_hidden",
     "the database refuses to change entries": "tests/ledger/test_every_log.py::test_the_database_refuses_to_change_what_is_written",
+    "… and on PostgreSQL whoever serves is not its owner": "tests/api/test_service_role.py::test_postgresql_itself_refuses_to_change_what_is_written",
     "what can't be written has not happened": "tests/ledger/test_turns.py::test_what_can_not_be_written_has_not_happened",
     "no cell of CSV is a formula": "tests/projections/test_export.py::test_no_cell_of_a_table_is_a_formula",
 }  # fmt: skip
