@@ -3,7 +3,7 @@
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,7 +14,7 @@ from api.aws import signature
 from api.unknown_callers import TOLD_EVERY_SECONDS, Reason, UnknownCallers
 from ledger.authority import credentials
 from tests.api.asking_services import Person, new_person, signed_headers
-from tests.api.living_server import Account, LivingServer, living_server
+from tests.api.living_server import Account, LivingServer
 from tests.api.served import served
 
 MAY_ASK = {
@@ -29,9 +29,8 @@ FOREIGN_ROLE = "arn:aws:iam::999999999999:role/x"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingServer]:
-    with living_server(f"sqlite:///{tmp_path_factory.mktemp('unknown') / 'ledger.sqlite'}") as server:
-        yield server
+def server(either_server: LivingServer) -> LivingServer:
+    return either_server
 
 
 @pytest.fixture
