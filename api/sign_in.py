@@ -17,7 +17,7 @@ from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -130,7 +130,10 @@ def _application(door: SignIn, unknown: UnknownCallers) -> Starlette:
         Route(PATH, sign_in, methods=["POST"]),
         Route(f"{PATH}/password", change_password, methods=["POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _of_http, Exception: _of_mistake})
+    return Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _of_http, ClientDisconnect: _of_gone, Exception: _of_mistake},
+    )
 
 
 async def _read(request: Request, wanted: type[Wanted]) -> Wanted:
@@ -164,6 +167,10 @@ def _login_to(request: Request) -> str:
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, error.detail, headers={**NOT_KEPT, **(error.headers or {})})
+
+
+async def _of_gone(request: Request, error: Exception) -> Response:
+    return problem(400, "the connection was closed", headers=NOT_KEPT)  # which nobody hears
 
 
 async def _of_mistake(request: Request, error: Exception) -> Response:

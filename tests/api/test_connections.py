@@ -269,3 +269,19 @@ def test_serve_has_these_bounds(tmp_path: Path) -> None:
             assert all_of(slow).startswith(b"HTTP/1.1 408 ")
             assert time.monotonic() - begun < PATIENCE
         assert all_of(held[0]) == b""
+
+
+def test_who_goes_away_is_no_mistake_of_ours(tmp_path: Path) -> None:
+    rest = b"""Host: x\r
+Content-Type: application/json\r
+Authorization: AWS4-HMAC-SHA256 Credential=x\r
+Content-Length: 99\r
+\r
+{"""
+    with served(tmp_path) as server:
+        for path in (b"/", b"/v1/sign-in", b"/v1/authorize", b"/v1/outcomes", b"/v1/events"):
+            with connected(server.port) as gone:
+                gone.sendall(b"POST " + path + b" HTTP/1.1\r\n" + rest)
+        time.sleep(0.5)
+        server.client("sts").get_caller_identity()
+    assert "Traceback" not in server.said.read_text()

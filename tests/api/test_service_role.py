@@ -18,6 +18,7 @@ from ledger.log import LedgerUnavailable, Log, open_engine
 from ledger.log.engine import SCHEMA
 from ledger.log.privileges import log_tables, privileges
 from ledger.log.schema import IMMUTABLE
+from ledger.vault.keys import new_key
 from ledger.verification.verification import verify_log
 from projections.investigation import Investigation
 from projections.permissions.verification import verify_decisions
@@ -28,6 +29,7 @@ from projections.sessions import SESSIONS
 from tests.api.asking_services import new_person, signed_headers
 from tests.api.conftest import Command
 from tests.api.living_server import Account, LivingServer
+from tests.api.served import served
 from tests.conftest import absent
 from tests.postgres_server import PostgresServer, conninfo
 
@@ -137,6 +139,26 @@ def test_the_front_door_the_sign_in_services_and_questions_work(server: LivingSe
     assert verify_log(server.log, [account.id]).differing == 0
     assert verify_projections(server.log, [account.id]).differences == ()
     assert verify_decisions(server.log, [account.id]).divergences == []
+
+
+def test_the_command_serves_by_that_role(granted: Roles, tmp_path: Path) -> None:
+    owner, service = (granted.url(role) for role in (granted.owner, granted.service))
+    key = {"IAM_LEDGER_VAULT_KEY": new_key()}
+    with served(tmp_path, password=PASSWORD, owned_by=owner, served_by=service, **key) as server:
+        iam = server.client("iam")
+        iam.create_user(UserName="alice")
+        assert iam.generate_credential_report()["State"] in ("STARTED", "COMPLETE")
+        told = {"account": server.account, "email": "root@example.com", "password": PASSWORD}
+        session = httpx.post(f"{server.url}/v1/sign-in", json=told, timeout=60).json()
+        server.client("sts", session).get_caller_identity()
+        with httpx.Client(timeout=60) as http:
+            assert "alice" in server.read(http, f"state?account={server.account}").text
+        names = [it["eventName"] for it in server.records()]
+    assert {"CreateUser", "GenerateCredentialReport", "ConsoleLogin", "GetState"} <= {*names}
+    assert server.process.returncode == 0
+    assert (
+        server.said.read_text().count("\n") <= 1
+    )  # that somebody asked without a credential: whether it is up
 
 
 def test_import_works_and_trains_a_dictionary(granted: Roles, incident: Incident) -> None:
