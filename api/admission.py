@@ -7,6 +7,7 @@ import hmac
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problem_answers import problem
+from api.unknown_callers import Reason, UnknownCallers
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="iam-ledger"'}
 ALWAYS = (
@@ -33,10 +34,11 @@ def unkept(app: ASGIApp) -> ASGIApp:
 class Admission:
     """Lets nothing through that does not bear the token, whatever the path; answers are not to be kept."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, unknown: UnknownCallers) -> None:
         self._app = unkept(app)
         self._refuse = unkept(problem(401, "send the token: `Authorization: Bearer …`", headers=CHALLENGE))
         self._token = token.encode()
+        self._unknown = unknown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,6 +49,7 @@ class Admission:
         if self._admits(told):
             await self._app(scope, receive, send)
         else:
+            self._unknown.count(Reason.UNKNOWN_KEY if told else Reason.NO_CREDENTIAL)
             await self._refuse(scope, receive, send)
 
     def _admits(self, told: list[bytes]) -> bool:

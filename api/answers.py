@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from api.unknown_callers import Reason
+
 Time = str
 EXAMPLE_TIME = "2026-03-17T13:26:48Z"
 
@@ -237,3 +239,8 @@ class AccountLine(Shape):
     entries: int
     firstEvent: Time
     lastEvent: Time
+
+
+class UnknownCallersAnswer(Shape):
+    since: Time = Field(description="when the process began to count")
+    calls: dict[Reason, int]

@@ -20,11 +20,14 @@ from api.admission import Admission, unkept
 from api.authorize import Authorize
 from api.aws.door import Door
 from api.aws.s3 import is_for_s3
+from api.aws.signature import WINDOW_MINUTES
+from api.aws.signers import Signers
 from api.guard.in_process import InProcess
 from api.guard.middleware import Guard
 from api.problems import tell_problems
 from api.reading_permissions import RULES, SERVICE, own_account_only
 from api.sign_in import with_sign_in
+from api.unknown_callers import UnknownCallers
 from api.version import product_version
 from ledger.authority.authority import Authority
 from ledger.authority.sign_in import SignIn
@@ -60,37 +63,53 @@ def with_door(app: ASGIApp, door: Door) -> ASGIApp:
     return both
 
 
-def make_app(investigation: Investigation, *, token: str, checkpoints: Checkpoints | None = None) -> FastAPI:
+def make_app(
+    investigation: Investigation,
+    *,
+    token: str,
+    checkpoints: Checkpoints | None = None,
+    unknown: UnknownCallers | None = None,
+) -> FastAPI:
     """Answers from one ledger to whoever bears the token; others learn nothing, not even which paths exist.
 
-    Without `checkpoints` what is stored of them can be read, and nothing is signed.
+    Without `checkpoints` what is stored of them can be read, and nothing is signed. `unknown` counts the others.
     """
-    app = _app(investigation, checkpoints)
-    app.add_middleware(Admission, token=token)
+    unknown = unknown or UnknownCallers()
+    app = _app(investigation, checkpoints, unknown)
+    app.add_middleware(Admission, token=token, unknown=unknown)
     _describe(app, TOKEN_SCHEMES)
     return app
 
 
 def make_guarded_app(
-    investigation: Investigation, authority: Authority, *, checkpoints: Checkpoints | None = None
+    investigation: Investigation,
+    authority: Authority,
+    *,
+    checkpoints: Checkpoints | None = None,
+    unknown: UnknownCallers | None = None,
+    window_minutes: int = WINDOW_MINUTES,
 ) -> ASGIApp:
     """Answers from a ledger that has an authority: to whoever its policies permit the question, each an entry.
 
     AWS's clients are answered on `/`, people who sign in where AWS has it, services on `/v1/authorize` and `/v1/outcomes`.
+    `window_minutes` is how far a signed request's time may be from ours.
     """
-    app = _app(investigation, checkpoints)
+    unknown = unknown or UnknownCallers()
+    signers = Signers(authority, window_minutes)
+    app = _app(investigation, checkpoints, unknown)
     _describe(app, GUARDED_SCHEMES, authorize_described.PATHS, authorize_described.SCHEMAS)
     guard = Guard(
         app,
-        InProcess(authority, service=SERVICE, own=True),
+        InProcess(authority, service=SERVICE, own=True, window_minutes=window_minutes),
         RULES,
         admits=own_account_only(investigation.log),
+        unknown=unknown.count,
     )
-    answering = with_sign_in(unkept(guard), SignIn(Log(investigation.log.engine), authority))
-    return with_door(Authorize(answering, authority), Door(authority, investigation))
+    answering = with_sign_in(unkept(guard), SignIn(Log(investigation.log.engine), authority), unknown)
+    return with_door(Authorize(answering, signers, unknown), Door(signers, investigation, unknown))
 
 
-def _app(investigation: Investigation, checkpoints: Checkpoints | None) -> FastAPI:
+def _app(investigation: Investigation, checkpoints: Checkpoints | None, unknown: UnknownCallers) -> FastAPI:
     app = FastAPI(
         title="iam-ledger",
         version=product_version(),
@@ -101,6 +120,7 @@ def _app(investigation: Investigation, checkpoints: Checkpoints | None) -> FastA
     )
     app.state.investigation = investigation
     app.state.checkpoints = checkpoints or Checkpoints(investigation.log, None)
+    app.state.unknown_callers = unknown
     for room in (
         reads,
         log_reads,

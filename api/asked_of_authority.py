@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hmac
 import os
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from api.awaiting import awaited
-from api.aws.signature import SignatureError, check, mismatch, read_signature
+from api.aws.signature import SignatureError, mismatch
+from api.aws.signers import Signers
 from api.guard.credentials import AccessKey, Credential, SessionToken, SignedRequest
 from api.guard.questions import NotUnderstood, Outcome, Question
 from ledger.authority.asking import Inquiry, Told, reads_only, source_of
-from ledger.authority.authority import Authority
 from ledger.authority.credentials import Presented, Unauthenticated
 from ledger.authority.outcomes import NotAReceipt, OutcomeDiffers, Recorded, open_receipt, seal_receipt
 from ledger.authority.recording import AGENT_MAX, REGION, Surroundings
@@ -42,12 +40,10 @@ HERE: Final = Asker("127.0.0.1", "iam-ledger", secure=True)
 class AskedOfAuthority:
     """`decide` and `conclude` put a question to the authority, and wait for the answer without holding up the loop."""
 
-    def __init__(
-        self, authority: Authority, *, clock: Callable[[], float] = time.time, service: str | None = None
-    ) -> None:
+    def __init__(self, signers: Signers, *, service: str | None = None) -> None:
         """`service`: only what is signed for this service counts."""
-        self._authority = authority
-        self._clock = clock
+        self._signers = signers
+        self._authority = signers.authority
         self._service = service
 
     async def decide(self, question: Question, asker: Asker) -> Told:
@@ -62,7 +58,7 @@ class AskedOfAuthority:
         """Raises NotUnderstood where the receipt is none, or another outcome was told before; Unavailable and Closed."""
         failure = None if outcome.error_code is None else (outcome.error_code, outcome.error_message)
         try:
-            pending = open_receipt(self._authority.vault.keyring, outcome.receipt, self._clock())
+            pending = open_receipt(self._authority.vault.keyring, outcome.receipt, self._signers.clock())
             future, done = awaited()
             self._authority.services.conclude(pending, outcome.response, failure, done)
             recorded: Recorded = await future
@@ -84,10 +80,7 @@ class AskedOfAuthority:
                     raise mismatch()
                 return presented
             case SignedRequest(request):
-                signature = read_signature(request, service=self._service, now=self._clock())
-                presented = self._authority.presented(signature.access_key_id, signature.session_token)
-                check(signature, presented.secret)
-                return presented
+                return self._signers.signer_of(request, service=self._service)[0]
 
 
 UNKNOWN: Final = (Unauthenticated, SignatureError)

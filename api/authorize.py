@@ -12,11 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.admission import ALWAYS
 from api.asked_of_authority import UNKNOWN, AskedOfAuthority, Asker
+from api.aws.signers import Signers
 from api.guard.questions import NotUnderstood
 from api.guard.reading import BATCH_MAX, read_outcome, read_question
 from api.problem_answers import MEDIA_TYPE, problem_document
+from api.unknown_callers import UnknownCallers
 from ledger.authority.asking import Told
-from ledger.authority.authority import Authority
 from ledger.authority.outcomes import Recorded
 from ledger.authority.turns import Closed, Unavailable
 
@@ -46,9 +47,10 @@ Answering = Callable[[Any, Asker], Awaitable[dict[str, Any]]]
 class Authorize:
     """Answers the two paths; everything else is the app's."""
 
-    def __init__(self, app: ASGIApp, authority: Authority) -> None:
+    def __init__(self, app: ASGIApp, signers: Signers, unknown: UnknownCallers) -> None:
         self._app = app
-        self._asked = AskedOfAuthority(authority)
+        self._asked = AskedOfAuthority(signers)
+        self._unknown = unknown
         self._answering: dict[str, Answering] = {AUTHORIZE: self._decide, OUTCOMES: self._conclude}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +79,11 @@ class Authorize:
         await send({"type": "http.response.body", "body": body})
 
     async def _decide(self, told: Any, asker: Asker) -> dict[str, Any]:
-        decided = await self._asked.decide(read_question(told), asker)
+        try:
+            decided = await self._asked.decide(read_question(told), asker)
+        except UNKNOWN as error:
+            self._unknown.count(error.code)
+            raise
         return _decision(decided, self._asked.receipt(decided))
 
     async def _conclude(self, told: Any, asker: Asker) -> dict[str, Any]:

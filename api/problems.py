@@ -67,12 +67,12 @@ def _of_name(request: Request, error: Exception) -> Response:
 
 
 def _of_ledger(request: Request, error: Exception) -> Response:
+    log.error("the ledger cannot be used: %s", error)
     return problem(503, "the ledger cannot be used now", headers={"Retry-After": "5"})
 
 
 def _of_database(request: Request, error: Exception) -> Response:
     if type(error).__name__ in ("OperationalError", "InterfaceError"):
-        log.error("the ledger cannot be used: %s", error)
         return _of_ledger(request, error)
     return _of_mistake(request, error)
 

@@ -77,6 +77,7 @@ RULES: Final = Rules(
         _get("/v1/findings", "ListFindings", questions.FindingsQuestion),
         _get("/v1/principals", "ListPrincipals", questions.OfAccount),
         _get("/v1/accounts", "ListAccounts"),
+        _get("/v1/unknown-callers", "CountUnknownCallers", of=of_api),
         _get("/v1/explain", "ExplainPermission", permission_reads.ExplainQuestion),
         _get("/v1/access/{principal:path}", "GetAccess", permission_reads_access.AccessQuestion),
         _get("/v1/who-can", "ListWhoCan", permission_reads_over_time.WhoCanQuestion),

@@ -23,8 +23,10 @@ from api.answers import (
     LineageAnswer,
     PrincipalLine,
     StateAnswer,
+    UnknownCallersAnswer,
 )
 from api.asking import check_account, check_words, interval, moment, moments, question
+from api.unknown_callers import UnknownCallers
 from projections.investigation import Investigation
 from projections.vocabulary import BadFilter
 
@@ -137,3 +139,10 @@ def read_principals(asked: Annotated[ask.OfAccount, Query()], ledger: Ledger) ->
 def read_accounts(asked: Annotated[ask.Nothing, Query()], ledger: Ledger) -> Response:
     """The accounts that the ledger holds."""
     return told(ledger.accounts())
+
+
+@router.get("/unknown-callers", responses=document(UnknownCallersAnswer))
+def read_unknown_callers(asked: Annotated[ask.Nothing, Query()], request: Request) -> Response:
+    """How many calls this process has refused because nobody is known by what they came with, by reason."""
+    unknown: UnknownCallers = request.app.state.unknown_callers
+    return told(unknown.to_document())

@@ -1,8 +1,13 @@
 """What an installation sets: environment variables that begin with IAM_LEDGER_."""
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from ipaddress import ip_network
+from typing import Annotated
 
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.aws.signature import WINDOW_MINUTES
+from api.connections import CONNECTIONS_MAX
 from api.defaults import DATABASE, HOST, PORT
 
 
@@ -19,6 +24,19 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(
         default=None, min_length=16, description="what `serve` asks its callers for"
     )
+    signature_window: int = Field(
+        default=WINDOW_MINUTES,
+        ge=1,
+        le=60,
+        description="how many minutes the time of a signed request may be from ours",
+    )
+    connections: int = Field(
+        default=CONNECTIONS_MAX, ge=10, le=1_000_000, description="how many connections `serve` holds at once"
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="the proxies before `serve` that tell whom a request is from: addresses and networks, apart by commas",
+    )
     rejects: str | None = Field(
         default=None, description="the file in which `import` lists what it could not read"
     )
@@ -28,3 +46,10 @@ class Settings(BaseSettings):
     delivered: str | None = Field(
         default=None, description="the folder of deliveries that `serve` answers S3's reads from"
     )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _apart(cls, told: object) -> object:
+        return (
+            tuple(str(ip_network(one.strip())) for one in told.split(",")) if isinstance(told, str) else told
+        )

@@ -17,14 +17,15 @@ from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problem_answers import problem
+from api.unknown_callers import Reason, UnknownCallers
 from ledger.authority.recording import Surroundings
-from ledger.authority.sign_in import Attempt, NotSignedIn, SignIn
+from ledger.authority.sign_in import Attempt, NoSuchAccount, NotSignedIn, SignIn
 from ledger.authority.turns import Closed, Unavailable
 from ledger.iam.console_sign_in import Claimant
 from ledger.iam.refusals import Refusal
@@ -81,9 +82,9 @@ def attempt_of(claim: Claim, around: Surroundings, login_to: str) -> Attempt:
     )
 
 
-def with_sign_in(app: ASGIApp, door: SignIn) -> ASGIApp:
+def with_sign_in(app: ASGIApp, door: SignIn, unknown: UnknownCallers) -> ASGIApp:
     """The application, with the sign-in before its admission."""
-    ours = _application(door)
+    ours = _application(door, unknown)
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -93,17 +94,20 @@ def with_sign_in(app: ASGIApp, door: SignIn) -> ASGIApp:
     return both
 
 
-def _application(door: SignIn) -> Starlette:
+def _application(door: SignIn, unknown: UnknownCallers) -> Starlette:
     limiter = CapacityLimiter(AT_ONCE)
 
     async def answered(ask: Callable[[], Mapping[str, Any]]) -> Response:
         try:
             issued = await to_thread.run_sync(ask, limiter=limiter)
         except NotSignedIn as error:
+            if isinstance(error, NoSuchAccount):
+                unknown.count(Reason.NO_ACCOUNT)
             status = 403 if error.code.startswith("Password") else 401
             more = {"devices": list(error.devices)} if error.devices else {}
             return problem(status, error.message, headers=NOT_KEPT, code=error.code, **more)
         except TooManyAttempts as error:
+            unknown.count(Reason.TOO_MANY)
             headers = {**NOT_KEPT, "Retry-After": str(error.seconds)}
             return problem(429, str(error), headers=headers, code="TooManyAttempts")
         except Refusal as error:
@@ -126,7 +130,10 @@ def _application(door: SignIn) -> Starlette:
         Route(PATH, sign_in, methods=["POST"]),
         Route(f"{PATH}/password", change_password, methods=["POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _of_http, Exception: _of_mistake})
+    return Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _of_http, ClientDisconnect: _of_gone, Exception: _of_mistake},
+    )
 
 
 async def _read(request: Request, wanted: type[Wanted]) -> Wanted:
@@ -160,6 +167,10 @@ def _login_to(request: Request) -> str:
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, error.detail, headers={**NOT_KEPT, **(error.headers or {})})
+
+
+async def _of_gone(request: Request, error: Exception) -> Response:
+    return problem(400, "the connection was closed", headers=NOT_KEPT)  # which nobody hears
 
 
 async def _of_mistake(request: Request, error: Exception) -> Response:

@@ -7,15 +7,17 @@ writes to the log. It can always be thrown away and built again; raising `versio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ledger.log import Log
-from ledger.log.schema import accounts
+from ledger.log import LedgerUnavailable, Log
+from ledger.log.privileges import grant_again, lacks_privilege
+from ledger.log.schema import CHANGES, ROWS, accounts
 
-metadata = sa.MetaData()
+metadata = sa.MetaData(info={CHANGES: ROWS})
 
 cursors = sa.Table(
     "projection_cursors",
@@ -69,7 +71,7 @@ class Runner:
 
     def catch_up(self, *, spans_max: int | None = None, progress: Progress | None = None) -> None:
         """Take in all that the log holds now, or so many spans of it. Who reads afterwards reads their own writes."""
-        self._prepare()
+        self.prepare()
         with self.log.engine.connect() as connection:
             heads = connection.execute(sa.select(accounts)).all()
             reached = {
@@ -91,29 +93,34 @@ class Runner:
 
     def rebuild(self, *, progress: Progress | None = None) -> None:
         """Throw every projection away and build it again from the log."""
-        with self.log.engine.execution_options(writes=True).begin() as connection:
-            metadata.create_all(connection)
+        with _by_owner(), self.log.engine.execution_options(writes=True).begin() as connection:
+            metadata.create_all(connection, [cursors])
             for projection in self.projections:
                 _drop(connection, projection)
         self._ready = False
         self.catch_up(progress=progress)
 
-    def _prepare(self) -> None:
-        """Make missing tables; drop those that another version of the projection made."""
+    def prepare(self) -> None:
+        """Make missing tables; drop those that another version of the projection made. Raises LedgerUnavailable where it
+        takes the owner of the ledger to do that.
+        """
         if self._ready:
             return
-        with self.log.engine.execution_options(writes=True).begin() as connection:
+        with _by_owner(), self.log.engine.execution_options(writes=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-            metadata.create_all(connection)
+            metadata.create_all(connection, [cursors])
             for projection in self.projections:
                 built = connection.scalars(
                     sa.select(cursors.c.version).where(cursors.c.projection == projection.name)
                 )
                 if set(built) - {projection.version}:
                     _drop(connection, projection)
-                for table in projection.tables:
-                    table.create(connection, checkfirst=True)
+                there = sa.inspect(connection).get_table_names()
+                made = [table for table in projection.tables if table.name not in there]
+                for table in made:
+                    table.create(connection)
+                grant_again(connection, made)
         self._ready = True
 
     def _advance(self, projection: Projection, account: int) -> int:
@@ -153,6 +160,18 @@ def forget(connection: sa.Connection, projections: Sequence[Projection], account
     for table in (cursors, *(table for one in projections for table in reversed(one.tables))):
         if table.name in there:
             connection.execute(sa.delete(table).where(table.c.account == account))
+
+
+@contextmanager
+def _by_owner() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.ProgrammingError as error:
+        if not lacks_privilege(error):
+            raise
+        raise LedgerUnavailable(
+            "tables of projections have to be made, which takes the ledger's owner: `iam-ledger database grant`"
+        ) from error
 
 
 def _ripe(projection: Projection, size: int) -> int:

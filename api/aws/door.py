@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Final
@@ -24,8 +23,10 @@ from api.aws.canonical_request import RawRequest
 from api.aws.models import Operation, Service
 from api.aws.refusing import WireError
 from api.aws.s3 import S3, is_for_s3
-from api.aws.signature import SignatureError, check, missing_token, read_signature
-from ledger.authority.authority import Authority, Reply, Request
+from api.aws.signature import SignatureError, missing_token
+from api.aws.signers import Signers
+from api.unknown_callers import Reason, UnknownCallers
+from ledger.authority.authority import Reply, Request
 from ledger.authority.credentials import Presented, Unauthenticated
 from ledger.authority.recording import REGION, Surroundings
 from ledger.authority.turns import Closed, Unavailable
@@ -46,18 +47,18 @@ _TROUBLE: Final = "The request processing has failed because of an unknown error
 class Door:
     """`ledger` tells what the account does not: when passwords and roles were last used."""
 
-    def __init__(
-        self, authority: Authority, ledger: Investigation, *, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._authority = authority
+    def __init__(self, signers: Signers, ledger: Investigation, unknown: UnknownCallers) -> None:
+        self._signers = signers
+        self._authority = signers.authority
         self._ledger = ledger
-        self._clock = clock
-        self._s3 = S3(authority, clock=clock)
+        self._unknown = unknown
+        self._s3 = S3(signers, unknown)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
         request_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
         service: Service | None = None
+        raw: RawRequest | None = None
         try:
             raw = await _read(scope, receive)
             if is_for_s3(scope):
@@ -66,7 +67,12 @@ class Door:
                 return
             service = _service_of(raw)
             reply = await self._answer(scope, raw, service, request_id)
-        except (WireError, SignatureError, Unauthenticated) as error:
+        except (SignatureError, Unauthenticated) as error:
+            self._unknown.count(error.code)
+            reply = wire.refuse(service, error.code, error.status, error.message, request_id)
+        except WireError as error:
+            if raw is None or not _is_signed(raw):
+                self._unknown.count(Reason.NO_CREDENTIAL)
             reply = wire.refuse(service, error.code, error.status, error.message, request_id)
         except (Unavailable, Closed) as error:
             reply = wire.refuse(service, "ServiceUnavailable", 503, str(error), request_id)
@@ -78,10 +84,7 @@ class Door:
     async def _answer(self, scope: Scope, raw: RawRequest, service: Service, request_id: str) -> wire.Reply:
         presented: Presented | None
         if _is_signed(raw):
-            signature = read_signature(raw, service=service.name, now=self._clock())
-            presented = self._authority.presented(signature.access_key_id, signature.session_token)
-            check(signature, presented.secret)
-            region = signature.scope.region
+            presented, region = self._signers.signer_of(raw, service=service.name)
         else:
             presented, region = None, REGION
         operation, parameters, invalid = _understood(service, raw)
@@ -104,6 +107,8 @@ class Door:
             invalid=None if invalid is None else Misunderstood(invalid.code, invalid.status, invalid.message),
         )
         told = await self._told(request)
+        if not told.event_id:
+            self._unknown.count(Reason.NO_ACCOUNT)
         if told.refusal is not None:
             refusal = told.refusal
             return wire.refuse(service, refusal.code, refusal.status, refusal.message, request_id)

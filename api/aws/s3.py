@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -21,13 +20,15 @@ from starlette.types import Scope
 
 from api.aws.canonical_request import RawRequest
 from api.aws.s3_listing import LISTED_MAX, Listing, listed, said_in_xml
-from api.aws.signature import SignatureError, check, read_signature
+from api.aws.signature import SignatureError
+from api.aws.signers import Signers
 from api.aws.wire import Reply
 from api.aws.xml_text import escaped
+from api.unknown_callers import UnknownCallers
 from ledger.account.account import Account
-from ledger.authority.authority import Authority, Request
 from ledger.authority.authority import Reply as Told
-from ledger.authority.credentials import Presented, Unauthenticated
+from ledger.authority.authority import Request
+from ledger.authority.credentials import Unauthenticated
 from ledger.authority.recording import REGION, Surroundings
 from ledger.iam.deciding import Answer, Call, Decision, Moment
 from ledger.iam.refusals import Refusal
@@ -183,14 +184,15 @@ class _Asked:
 class S3:
     """Answers one request. Everything it knows it asks of the authority."""
 
-    def __init__(self, authority: Authority, *, clock: Callable[[], float] = time.time) -> None:
-        self._authority = authority
-        self._clock = clock
+    def __init__(self, signers: Signers, unknown: UnknownCallers) -> None:
+        self._signers = signers
+        self._authority = signers.authority
+        self._unknown = unknown
 
     def answer(self, scope: Scope, raw: RawRequest, request_id: str) -> Reply:
         """Waits for the authority. Raises Unavailable and Closed."""
         try:
-            presented, region = self._authenticated(raw)
+            presented, region = self._signers.signer_of(raw, service="s3", normalize=False)
             asked = _asked(raw)
             told = self._authority.call(
                 Request(
@@ -202,17 +204,12 @@ class S3:
                 )
             )
             reply = _refused(told, request_id) if told.refusal is not None else asked.say(told.output)
-        except Unauthenticated as error:
+        except (Unauthenticated, SignatureError) as error:
+            self._unknown.count(error.code)
             reply = _error(*_S3_CODES.get(error.code, (error.code, error.status, error.message)), request_id)
-        except (S3Error, SignatureError, Refusal) as error:
+        except (S3Error, Refusal) as error:
             reply = _error(error.code, error.status, error.message, request_id)
         return Reply(reply.status, {**reply.headers, "x-amz-request-id": request_id}, reply.body)
-
-    def _authenticated(self, raw: RawRequest) -> tuple[Presented, str]:
-        signature = read_signature(raw, service="s3", now=self._clock(), normalize=False)
-        presented = self._authority.presented(signature.access_key_id, signature.session_token)
-        check(signature, presented.secret)
-        return presented, signature.scope.region
 
 
 _S3_CODES: Final = {

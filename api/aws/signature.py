@@ -43,6 +43,7 @@ QUERY_PARAMETERS = (
     "X-Amz-SignedHeaders",
     "X-Amz-Date",
 )
+UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 TOKEN_PARAMETER = "X-Amz-Security-Token"
 TOKEN_HEADER, DATE_HEADER, BODY_HASH_HEADER = "x-amz-security-token", "x-amz-date", "x-amz-content-sha256"
 MISMATCH = (
@@ -141,7 +142,8 @@ def read_signature(
     _check_time(claim, when, now, window_minutes)
     _check_signed_headers(claim, headers)
     access_key_id, scope = _check_credential(claim, service)
-    body_hash = _body_hash(request, headers)
+    reads_s3 = service == "s3" and request.method in ("GET", "HEAD")
+    body_hash = _body_hash(request, headers, unsigned=reads_s3, presigned=claim.lasts is not None)
     path = canonical_path(request.path, normalize=normalize and (service or scope.service) != "s3")
     signed = [(name, headers[name]) for name in claim.signed_headers]
 
@@ -380,12 +382,13 @@ def _check_credential(claim: _Claim, service: str | None) -> tuple[str, Scope]:
     return access_key_id, Scope(date, region, named)
 
 
-def _body_hash(request: RawRequest, headers: Mapping[str, str]) -> str:
+def _body_hash(request: RawRequest, headers: Mapping[str, str], *, unsigned: bool, presigned: bool) -> str:
+    """`unsigned`: the body is of no account, and need not be signed; S3's presigned requests are signed without."""
     computed = request.body_sha256 or sha256(request.body).hexdigest()
-    told = headers.get(BODY_HASH_HEADER)
-    if told is None or told == computed:
-        return computed
-    if told == "UNSIGNED-PAYLOAD" or told.startswith("STREAMING-"):
+    told = headers.get(BODY_HASH_HEADER, UNSIGNED if unsigned and presigned else None)
+    if told is None or told == computed or (unsigned and told == UNSIGNED):
+        return told or computed
+    if told == UNSIGNED or told.startswith("STREAMING-"):
         raise mismatch(
             f"{BODY_HASH_HEADER} must be the SHA-256 of the body: {told[:64]} is not supported here."
         )

@@ -195,8 +195,7 @@ def serve(
     What the workload needs in its environment is printed; the SDKs and the aws CLI do the rest.
     """
     with _desk(context.obj, account, signed=False) as desk, listening(host, port) as ear:
-        import uvicorn
-
+        from api.connections import server_of
         from ledger.authority.role_delivery import (
             INSTANCE_SESSION_SECONDS_MIN,
             SESSION_SECONDS,
@@ -215,9 +214,8 @@ def serve(
         app, environment = _service(delivery, workload, url, token_file, instance=found.is_instance)
         for name, value in environment.items():
             print(f"{name}={value}", flush=True)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
-            uvicorn.Server(config).run(sockets=[ear])
+            server_of(app).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
 

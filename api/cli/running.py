@@ -66,11 +66,11 @@ def serve(
     address, given = host or settings.host, settings.token
     token = given.get_secret_value() if given is not None else secrets.token_urlsafe(TOKEN_BYTES)
     with opened_log(context.obj) as log, listening(address, settings.port if port is None else port) as ear:
-        import uvicorn
-
         from api.app import make_app, make_guarded_app
+        from api.connections import Bounds, server_of
         from api.publishing import Publishing
         from api.sending import Sending
+        from api.unknown_callers import UnknownCallers
         from ledger.log.checkpoints import Checkpoints
         from projections.investigation import Investigation
 
@@ -80,25 +80,37 @@ def serve(
         fence = fence_of(log, checkpoints, checkpoint_key, witness)
         authority = _authority(context.obj, ledger, delivered, fence)
         _announce(context.obj, ear, address)
+        unknown = UnknownCallers()
         app: ASGIApp
         if authority is None:
             print(
                 "token: the one in IAM_LEDGER_TOKEN" if given is not None else f"token: {token}", flush=True
             )
-            app = make_app(ledger, token=token, checkpoints=checkpoints)
+            app = make_app(ledger, token=token, checkpoints=checkpoints, unknown=unknown)
         else:
-            app = make_guarded_app(ledger, authority, checkpoints=checkpoints)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
+            app = make_guarded_app(
+                ledger,
+                authority,
+                checkpoints=checkpoints,
+                unknown=unknown,
+                window_minutes=settings.signature_window,
+            )
+        server = server_of(
+            app,
+            bounds=Bounds(connections_max=settings.connections),
+            trusted_proxies=settings.trusted_proxies,
+        )
         try:
             with ExitStack() as stack:
                 if fence.witnesses:
                     stack.enter_context(Sending(log, checkpoints, fence))
                 if checkpoint_key is not None:
                     stack.enter_context(Publishing(checkpoints))  # it ends first: what it signs last is sent
-                uvicorn.Server(config).run(sockets=[ear])
+                server.run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
         finally:
+            unknown.tell()
             if authority is not None:
                 authority.close()
 

@@ -202,7 +202,7 @@ def serve(
     except BadKey as error:
         raise Failed(f"--log: {error}") from error
     with listening(host, port) as ear:
-        import uvicorn
+        from api.connections import server_of
 
         at = ear.getsockname()[1]
         print(
@@ -210,9 +210,8 @@ def serve(
             flush=True,
         )
         app = make_witness_app(WitnessedLogs(FolderStore(folder), key, watched))
-        config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
         try:
-            uvicorn.Server(config).run(sockets=[ear])
+            server_of(app).run(sockets=[ear])
         except KeyboardInterrupt:
             return  # the usual way to end it
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import orjson
 
 from api.asked_of_authority import HERE, UNKNOWN, AskedOfAuthority
+from api.aws.signature import WINDOW_MINUTES
+from api.aws.signers import Signers
 from api.guard.questions import Decision, Entered, NotKnown, NotReached, Outcome, Question
 from api.guard.reading import read_outcome, read_question
 from ledger.authority.authority import Authority
@@ -15,7 +14,10 @@ from ledger.authority.turns import Closed, Unavailable
 
 
 class InProcess:
-    """`service`: only signatures for this service count. `own`: the calls are the ledger's, of the service iam-ledger."""
+    """`service`: only signatures for this service count. `own`: the calls are the ledger's, of the service iam-ledger.
+
+    `window_minutes` is how far a signed request's time may be from ours.
+    """
 
     def __init__(
         self,
@@ -23,9 +25,9 @@ class InProcess:
         *,
         service: str | None = None,
         own: bool = False,
-        clock: Callable[[], float] = time.time,
+        window_minutes: int = WINDOW_MINUTES,
     ) -> None:
-        self._asked = AskedOfAuthority(authority, clock=clock, service=service)
+        self._asked = AskedOfAuthority(Signers(authority, window_minutes), service=service)
         self._own = own
 
     async def ask(self, question: Question) -> Decision:

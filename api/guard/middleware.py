@@ -20,6 +20,7 @@ from api.guard.elements import Gone, TooLarge, again, chosen, object_of, whole_b
 from api.guard.questions import Decision, Ledger, NotReached, NotUnderstood, Outcome
 from api.guard.rules import Public, Rule, Rules
 from api.problem_answers import problem
+from api.unknown_callers import Reason
 
 DECISION: Final = "iam_ledger.decision"
 """Where the scope of a guarded call holds its Decision."""
@@ -36,7 +37,7 @@ class Guard:
 
     `region` and `event_source` are the record's. `body_bytes_max` bounds the bodies that are read whole: of signed requests,
     and where an element stands in them; and how much of an answer is looked through for elements. `admits` may say why
-    what the policies allow is refused all the same.
+    what the policies allow is refused all the same. `unknown` is told AWS's code where nobody is known to call.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Guard:
         event_source: str | None = None,
         body_bytes_max: int = BODY_BYTES_MAX,
         admits: Callable[[Decision], Awaitable[str | None]] | None = None,
+        unknown: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._app = app
         self._admits = admits
+        self._unknown = unknown
         self._asking = Asking(ledger, region=region, event_source=event_source)
         self._rules = rules if isinstance(rules, Rules) else Rules(rules)
         self._body_bytes_max = body_bytes_max
@@ -87,6 +90,8 @@ class Guard:
         try:
             decision = await self._asking.decide(scope, rule, path_elements, body, outcome_follows=follows)
         except TurnedAway as away:
+            if away.status == HTTPStatus.UNAUTHORIZED:
+                self._unknown(away.members.get("code", Reason.NO_CREDENTIAL))
             refusal = problem(away.status, away.detail, headers=away.headers, **away.members)
             await refusal(scope, receive, send)
             return

@@ -226,16 +226,17 @@ class Authority:
             judged = self._judge(request, now, {})
             return Written(None, (judged, now.account, now.time))
 
+        vault = self.vault.asked_from(request.surroundings.source_ip)
         if request.presented is None and request.by is ANYBODY:  # whoever it is, the facts are to tell
             account, at = self.turns.call(
                 request.account_id, lambda now: Written(None, (now.account, now.time))
             )
             call = Call(request.action, request.parameters, ANYBODY)
-            return {name: FACTS[name](self.vault, account, call, at) for name in decision.facts}
+            return {name: FACTS[name](vault, account, call, at) for name in decision.facts}
         judged, account, at = self.turns.call(request.account_id, judge)
         if judged.refusal is not None:
             return {}
-        return {name: FACTS[name](self.vault, account, judged.call, at) for name in decision.facts}
+        return {name: FACTS[name](vault, account, judged.call, at) for name in decision.facts}
 
     def _judge(self, request: Request, now: Now, facts: Mapping[str, Any]) -> _Judged:
         presented, account = request.presented, now.account

@@ -42,7 +42,7 @@ from ledger.iam.refusals import PasswordPolicyViolation, Refusal
 from ledger.log import Log
 from ledger.policy.request import caller_of
 from ledger.record import read_record
-from ledger.vault.passwords import hash_password, is_password
+from ledger.vault.passwords import hash_password
 from ledger.vault.tokens import SessionToken, seal_token
 
 KIND: Final = {"eventType": "AwsConsoleSignIn"}
@@ -69,10 +69,12 @@ class NotSignedIn(Exception):
         self.code, self.message, self.devices = code, message, devices
 
 
-def _incorrect() -> NotSignedIn:
-    return NotSignedIn(
-        "AuthenticationFailed", "Your authentication information is incorrect. Please try again."
-    )
+class NoSuchAccount(NotSignedIn):
+    """… and the attempt is in no log. Whoever asks is told the same as where there is one."""
+
+
+def _incorrect(kind: type[NotSignedIn] = NotSignedIn) -> NotSignedIn:
+    return kind("AuthenticationFailed", "Your authentication information is incorrect. Please try again.")
 
 
 HINDERED: Final = {
@@ -146,12 +148,16 @@ class SignIn:
     # ---- proving
 
     def _prove(self, attempt: Attempt) -> _Proved:
+        vault = self._vault.asked_from(attempt.around.source_ip)
         if not self._log.size(attempt.account_id):
-            is_password(attempt.password, None)  # takes as long as where there is an account
-            raise _incorrect()
+            # Takes as long as where there is an account, and has to wait as long.
+            vault.password_matches(
+                attempt.account_id, _owner_of_secret(attempt.claimant, None), attempt.password
+            )
+            raise _incorrect(NoSuchAccount)
         account, _ = self._authority.look(attempt.account_id)
         owner = claimed(account, attempt.claimant)
-        if not self._vault.password_matches(
+        if not vault.password_matches(
             account.id, _owner_of_secret(attempt.claimant, owner), attempt.password
         ):
             raise self._refused(attempt, NO_SUCH_USER if owner is None else FAILED, mfa_used=False)
@@ -167,7 +173,8 @@ class SignIn:
         serial = attempt.device or (serials[0] if len(serials) == 1 else None)
         if attempt.code is None or serial is None:
             raise self._challenged(attempt, owner)
-        right = serial in serials and self._vault.code_accepted(
+        vault = self._vault.asked_from(attempt.around.source_ip)
+        right = serial in serials and vault.code_accepted(
             attempt.account_id, serial, attempt.code, self._clock()
         )
         if not right:

@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from ledger.log.privileges import grant_again, lacks_privilege, log_tables
 from ledger.log.schema import accounts
 
 SQLITE_SOUND = (3, 51, 3)  # earlier ones have the WAL-reset bug: sqlite.org/wal.html#walresetbug
@@ -49,6 +50,12 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
             )
         if version != SCHEMA:
             migrate(engine)
+    except ProgrammingError as error:
+        if not lacks_privilege(error):
+            raise LedgerUnavailable(f"{shown} is not a ledger: {str(error).splitlines()[0]}") from error
+        raise LedgerUnavailable(
+            f"{shown} is not at schema {SCHEMA}, and this role may not bring it there: its owner has to open it"
+        ) from error
     except OperationalError as error:
         raise LedgerUnavailable(f"cannot open {shown}: {str(error.orig).splitlines()[0]}") from error
     except SQLAlchemyError as error:
@@ -64,6 +71,7 @@ def migrate(engine: sa.Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7240016701)"))
         upgrade(connection)
+        grant_again(connection, log_tables())
 
 
 def upgrade(connection: sa.Connection) -> None:

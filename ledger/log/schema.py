@@ -15,12 +15,19 @@ from ledger.log.bodies import AUTHORIZED
 
 metadata = sa.MetaData()
 
+CHANGES = "changes"
+"""In the `info` of a table, or of the metadata of many: the columns whose values change, or `ROWS` where rows are replaced and go.
+Rows of a table that says nothing are only added to. By it a role of PostgreSQL gets what it may do: see `privileges`.
+"""
+ROWS = "rows"
+
 accounts = sa.Table(
     "accounts",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("account_id", sa.String(12), nullable=False, unique=True),
     sa.Column("size", sa.BigInteger, nullable=False, comment="the head: how many entries the log has"),
+    info={CHANGES: ("size",)},
 )
 
 principals = sa.Table(
@@ -171,6 +178,7 @@ tails = sa.Table(
     sa.Column("principal", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     comment="the last entry of each principal, which its next entry points back to",
+    info={CHANGES: ("position",)},
 )
 
 mentions = sa.Table(
@@ -192,6 +200,7 @@ tiles = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("hashes", sa.LargeBinary, nullable=False, comment="up to 256, of 32 bytes"),
     comment="the tree of each log from level 1 on; of level 0 the tiles are the entries' leaf hashes",
+    info={CHANGES: ("hashes",)},
 )
 
 checkpoints = sa.Table(

@@ -303,11 +303,10 @@ class Log:
         if content is None:
             return
         with self.engine.execution_options(writes=True).begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("LOCK TABLE dictionaries IN EXCLUSIVE MODE")
-            # another writer may just have done so
+            # another writer may just have done so, or do so now
             if connection.execute(sa.select(sa.func.count()).select_from(dictionaries)).scalar_one() == 0:
-                connection.execute(dictionaries.insert().values(id=1, content=content))
+                trained = _upsert(connection.dialect.name, dictionaries).values(id=1, content=content)
+                connection.execute(trained.on_conflict_do_nothing())
         with self.engine.connect() as connection:
             self.reader.load_dictionaries(connection)
 

@@ -6,6 +6,7 @@ transactions of its own, for a wrong password counts whatever becomes of the cal
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ledger.iam.deciding import Forget, Keep, SecretKind
-from ledger.vault.attempts import begin_attempt, succeeded
+from ledger.vault.attempts import begin_attempt, begin_attempt_from, succeeded, succeeded_from
 from ledger.vault.codes import step_of, step_of_pair
 from ledger.vault.keys import Keyring
 from ledger.vault.passwords import hash_password, is_outdated, is_password, nobodys_hash
@@ -43,6 +44,7 @@ class Vault:
         self.keyring = keyring
         self._engine = engine
         self._clock = clock
+        self._source: str | None = None
         self._remembered: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._lock = threading.Lock()
         nobodys_hash()  # made beforehand, so that the first unknown owner costs no more than others
@@ -53,6 +55,12 @@ class Vault:
         if all(row.id != keyring.first.id for row in in_use):
             with self._writing() as connection:
                 self._announce(connection)
+
+    def asked_from(self, source: str) -> Vault:
+        """The same vault, in which guesses at passwords and codes count against this address too."""
+        asked = copy.copy(self)
+        asked._source = source
+        return asked
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
@@ -126,7 +134,7 @@ class Vault:
             return False
         assert row is not None and hashed is not None
         with self._writing() as connection:
-            succeeded(connection, account_id, kind.value, owner_id)
+            self._succeeded(connection, account_id, kind, owner_id)
             if is_outdated(hashed):
                 self._replace(connection, row, hash_password(password))
         return True
@@ -164,7 +172,7 @@ class Vault:
             taken = connection.execute(vault_secrets.update().where(_is(row), later).values(step=step))
             if taken.rowcount != 1:
                 return False
-            succeeded(connection, account_id, kind.value, serial)
+            self._succeeded(connection, account_id, kind, serial)
         return True
 
     # -- rotation -------------------------------------------------------------------------------------------------
@@ -200,8 +208,16 @@ class Vault:
             yield connection
 
     def _attempt(self, account_id: str, kind: SecretKind, owner: str) -> None:
+        now = int(self._clock())
         with self._writing() as connection:
-            begin_attempt(connection, account_id, kind.value, owner, int(self._clock()))
+            begin_attempt(connection, account_id, kind.value, owner, now)
+            if self._source is not None:
+                begin_attempt_from(connection, self._source, now)
+
+    def _succeeded(self, connection: sa.Connection, account_id: str, kind: SecretKind, owner: str) -> None:
+        succeeded(connection, account_id, kind.value, owner)
+        if self._source is not None:
+            succeeded_from(connection, self._source, int(self._clock()))
 
     def _latest(self, account_id: str, kind: SecretKind, id: str) -> sa.Row[Any] | None:
         query = sa.select(vault_secrets).where(_of(account_id, kind, id)).order_by(_columns.version.desc())

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.log.schema import metadata
+from ledger.log.schema import CHANGES, ROWS, metadata
 
 vault_keys = sa.Table(
     "vault_keys",
@@ -15,6 +15,7 @@ vault_keys = sa.Table(
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("check", sa.LargeBinary, nullable=False, comment="a known value, sealed with the key"),
     comment="the key-encryption keys in use, by id; the keys themselves are never in the database",
+    info={CHANGES: ROWS},
 )
 
 vault_secrets = sa.Table(
@@ -29,6 +30,7 @@ vault_secrets = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the secret, sealed with the data key"),
     sa.Column("step", sa.BigInteger, comment="of a TOTP seed: the last time step whose code was accepted"),
     comment="secrets; of a password also those before, for it may not come again",
+    info={CHANGES: ROWS},
 )
 sa.Index("vault_secrets_by_id", vault_secrets.c.kind, vault_secrets.c.id)
 
@@ -43,6 +45,7 @@ vault_attempts = sa.Table(
         "until", sa.BigInteger, nullable=False, index=True, comment="no attempt before, seconds since 1970"
     ),
     comment="failed attempts at passwords and codes",
+    info={CHANGES: ROWS},
 )
 
 

@@ -13,6 +13,8 @@ from api.app import make_app
 from api.cli.main import run
 from ledger.log import Log, open_engine
 from projections.investigation import Investigation
+from tests.api.living_server import LivingServer, living_server
+from tests.postgres_server import PostgresServer
 
 TOKEN = "a-token-of-the-tests"
 
@@ -76,3 +78,20 @@ def http(incident_ledger: Path) -> Iterator[TestClient]:
     with TestClient(app, headers=headers, raise_server_exceptions=False) as client:
         yield client
     log.engine.dispose()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LivingServer]:
+    """A ledger with an authority, served; on each database in turn, for all tests of a module."""
+    if request.param == "sqlite":
+        with living_server(f"sqlite:///{tmp_path_factory.mktemp('served') / 'ledger.sqlite'}") as running:
+            yield running
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    with (
+        postgres.fresh_database() as url,
+        living_server(url.render_as_string(hide_password=False)) as running,
+    ):
+        yield running

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import uvicorn
 from botocore.config import Config
 
 from api.app import make_guarded_app
 from api.aws.answers.reading import authority_over
 from api.aws.s3 import s3_decisions
+from api.connections import server_of
 from ledger.authority.authority import Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
@@ -87,9 +87,7 @@ class LivingServer:
         app = make_guarded_app(self.investigation, self.authority, checkpoints=self.checkpoints)
         self._ear = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._ear.getsockname()[1]}"
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
-        )
+        self._server = server_of(app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._ear]}, daemon=True)
         self._thread.start()
         while not self._server.started:

@@ -1,4 +1,4 @@
-"""`iam-ledger serve` as a process of its own, over an SQLite ledger with one account: what it says, keeps and weighs."""
+"""`iam-ledger serve` as a process of its own, over a ledger with one account: what it says, keeps and weighs."""
 
 import os
 import re
@@ -32,7 +32,7 @@ class Served:
     key_id: str
     secret: str
     port: int
-    ledger: Path
+    ledger: str
     said: Path
     process: "subprocess.Popen[bytes]"
 
@@ -59,7 +59,7 @@ class Served:
         return http.get(url, headers=signed_headers(key, "GET", url, service="iam-ledger"))
 
     def records(self) -> list[dict[str, Any]]:
-        engine = open_engine(str(self.ledger))
+        engine = open_engine(self.ledger)
         try:
             log = Log(engine)
             return [entry.document for account in log.account_ids() for entry in log.read(account)]
@@ -77,17 +77,27 @@ class Served:
         return int(re.findall(r"RssAnon:\s+(\d+)", status)[0])
 
 
-def _run(ledger: Path, *words: object) -> bytes:
-    command = [*COMMAND, "--db", str(ledger), *map(str, words)]
+def _run(ledger: str, *words: object) -> bytes:
+    command = [*COMMAND, "--db", ledger, *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
 
 
 @contextmanager
-def served(folder: Path, *, password: str | None = None) -> Iterator[Served]:
-    ledger, said = folder / "served.sqlite", folder / "said"
-    environment = {**os.environ, "IAM_LEDGER_ROOT_PASSWORD": password or "a password that nobody needs"}
+def served(
+    folder: Path,
+    *,
+    password: str | None = None,
+    owned_by: str | None = None,
+    served_by: str | None = None,
+    **settings: str,
+) -> Iterator[Served]:
+    """`settings` are variables of the environment. The ledger is an SQLite file, unless URLs tell of who owns it and who serves."""
+    said = folder / "said"
+    ledger = served_by or str(folder / "served.sqlite")
+    settings.setdefault("IAM_LEDGER_ROOT_PASSWORD", password or "a password that nobody needs")
+    environment = {**os.environ, **settings}
     begun = subprocess.run(
-        [*COMMAND, "--db", str(ledger), "init", "--root-key"],
+        [*COMMAND, "--db", owned_by or ledger, "init", "--root-key"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -99,8 +109,9 @@ def served(folder: Path, *, password: str | None = None) -> Iterator[Served]:
                       ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))  # fmt: skip
     with said.open("wb") as heard:
         process = subprocess.Popen(
-            [*COMMAND, "--db", str(ledger), "serve", "--port", "0"],
+            [*COMMAND, "--db", ledger, "serve", "--port", "0"],
             cwd=ROOT,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=heard,

@@ -11,13 +11,12 @@ import pytest
 from api.guard.reading import MEMBERS, OUTCOME_MEMBERS
 from projections.permissions.verification import verify_decisions
 from tests.api.asking_services import ORDER, READS, Person, new_person, session_of, signed_headers
-from tests.api.living_server import Account, LivingServer, living_server
+from tests.api.living_server import Account, LivingServer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingServer]:
-    with living_server(f"sqlite:///{tmp_path_factory.mktemp('services') / 'ledger.sqlite'}") as server:
-        yield server
+def server(either_server: LivingServer) -> LivingServer:
+    return either_server
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,17 @@ def test_others_are_let_in_only_by_an_explicit_word(ask: Command, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("IAM_LEDGER_PORT", "http"), ("IAM_LEDGER_PORT", "70000"), ("IAM_LEDGER_TOKEN", "short")],
+    [
+        ("IAM_LEDGER_PORT", "http"),
+        ("IAM_LEDGER_PORT", "70000"),
+        ("IAM_LEDGER_TOKEN", "short"),
+        ("IAM_LEDGER_SIGNATURE_WINDOW", "0"),
+        ("IAM_LEDGER_SIGNATURE_WINDOW", "61"),
+        ("IAM_LEDGER_SIGNATURE_WINDOW", "a quarter"),
+        ("IAM_LEDGER_CONNECTIONS", "0"),
+        ("IAM_LEDGER_TRUSTED_PROXIES", "*"),
+        ("IAM_LEDGER_TRUSTED_PROXIES", "10.0.0.1,proxy.example.com"),
+    ],
 )
 def test_a_setting_that_makes_no_sense(
     ask: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str

@@ -3,8 +3,6 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,9 +38,8 @@ def reader(account_id: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingServer]:
-    with living_server(f"sqlite:///{tmp_path_factory.mktemp('reads') / 'ledger.sqlite'}") as server:
-        yield server
+def server(either_server: LivingServer) -> LivingServer:
+    return either_server
 
 
 @pytest.fixture
@@ -143,8 +140,8 @@ def test_what_proves_the_log_is_fetched_by_who_may_and_each_time_an_entry(
         assert get(server, account.key, path).status_code == 403
 
 
-def test_where_there_is_one_account_it_need_not_be_named(tmp_path: Path) -> None:
-    with living_server(str(tmp_path / "ledger.sqlite")) as server:
+def test_where_there_is_one_account_it_need_not_be_named(database_url: str) -> None:
+    with living_server(database_url) as server:
         account = server.new_account()
         assert get(server, account.key, "/v1/events").status_code == 200
         assert account.records()[-1]["eventName"] == "LookupEvents"

@@ -230,6 +230,7 @@ def test_the_description_names_every_route_and_shape(http: TestClient) -> None:
         ("/v1/activity/ci-deploy", "ActivityPage"),
         (f"/v1/state?account={MAIN}", "StateAnswer"),
         (f"/v1/keys/{KEY}", "KeyAnswer"),
+        ("/v1/unknown-callers", "UnknownCallersAnswer"),
         ("/v1/lineage/ci-deploy", "LineageAnswer"),
     ],
 )

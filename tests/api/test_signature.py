@@ -59,7 +59,7 @@ def query(**others: str | None) -> RawRequest:
 
 
 def refusal(
-    request: RawRequest, *, now: float = NOON, service: str = "iam", window_minutes: int = 15
+    request: RawRequest, *, now: float = NOON, service: str | None = "iam", window_minutes: int = 15
 ) -> tuple[str, int, str]:
     with pytest.raises(SignatureError) as told:
         check(read_signature(request, service=service, now=now, window_minutes=window_minutes), SECRET)
@@ -269,6 +269,20 @@ def test_bodies_that_are_not_signed_whole_are_refused(told: str) -> None:
     code, _, message = refusal(request, now=time.time())
     assert code == "SignatureDoesNotMatch"
     assert "is not supported here" in message
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "taken"),
+    [("s3", "GET", True), ("s3", "HEAD", True), ("s3", "PUT", False), ("iam", "GET", False)],
+)
+def test_but_that_of_a_read_of_s3_is_of_no_account(service: str, method: str, taken: bool) -> None:
+    headers = (("X-Amz-Content-SHA256", "UNSIGNED-PAYLOAD"),)
+    request = signed(Wish(service=service, method=method, headers=headers, body=b""))
+    if taken:
+        assert accepted(request, service=service).scope.service == service
+    else:
+        assert refusal(request, service=service, now=time.time())[0] == "SignatureDoesNotMatch"
+    assert refusal(request, service=None, now=time.time())[0] == "SignatureDoesNotMatch"
 
 
 def test_another_secret_does_not_match() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import orjson
 import pytest
@@ -10,8 +12,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.log import Log, open_engine
 from ledger.log.bodies import LEVEL, PARAMETERS, Compression
+from ledger.log.store import TRAINING_RECORDS_MIN
 from ledger.log.training import DICTIONARY_BYTES, train_dictionary
+from tests.ledger.test_every_log import ACCOUNT, draft, drafts
 
 
 def body(chance: random.Random) -> bytes:
@@ -74,3 +79,25 @@ def test_a_spoilt_head_is_noticed(trained: Compression) -> None:
     packed = trained.compress(body(random.Random(3)))
     with pytest.raises(zstandard.ZstdError):
         trained.decompress(1, bytes((packed[0], packed[1] ^ 4)) + packed[2:])
+
+
+def test_of_two_who_train_at_once_one_does_and_both_go_by_it(database_url: str) -> None:
+    engines = [open_engine(database_url, create=True) for _ in range(2)]
+    logs = [Log(engine) for engine in engines]
+    told = drafts(TRAINING_RECORDS_MIN)
+    together = Barrier(2)
+
+    def train(log: Log) -> dict[int, bytes]:
+        together.wait()
+        log.train(told)
+        return log.dictionaries()
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(train, logs)
+    assert [*first] == [1]
+    assert first == second
+    for log in logs:
+        log.append([draft()])
+    assert len([*logs[0].read(ACCOUNT)]) == 2
+    for engine in engines:
+        engine.dispose()

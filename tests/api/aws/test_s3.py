@@ -132,6 +132,24 @@ def test_an_object_comes_with_its_signature(account: Account) -> None:
     )
 
 
+def test_a_presigned_read_needs_no_client(account: Account) -> None:
+    """S3's are signed without a body, whichever SDK makes them."""
+    s3, key = account.client("s3", signature_version="s3v4"), keys_of(account)[0]
+    stored = FolderBucket(_folder(account.server)).get(key)
+    assert stored is not None
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket_of(account), "Key": key})
+    with httpx.stream("GET", url) as told:
+        assert told.status_code == 200
+        assert b"".join(told.iter_raw()) == stored.content
+    assert account.records()[-1]["eventName"] == "GetObject"
+    assert httpx.get(url.replace(key, keys_of(account)[1])).status_code == 403
+    assert httpx.put(url).status_code == 403  # a signature is of one method
+    late = s3.generate_presigned_url(
+        "get_object", Params={"Bucket": bucket_of(account), "Key": key}, ExpiresIn=604_801
+    )
+    assert httpx.get(late).status_code == 400
+
+
 def test_what_is_not_there_is_told_as_s3_does(account: Account) -> None:
     s3 = account.client("s3")
     there = {"Bucket": bucket_of(account)}
