@@ -88,6 +88,10 @@ class Authorization:
     def allowed(self) -> bool:
         return self.verdict is Verdict.ALLOWED
 
+    def before(self, positions: Mapping[str, int]) -> Authorization:
+        """The same decision, on the same accounts as these entries find them."""
+        return self if positions == self.positions else replace(self, positions=positions)
+
     def to_document(self) -> dict[str, Any]:
         return {
             "principal": {

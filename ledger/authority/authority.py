@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.authority.asking import ServiceCalls
-from ledger.authority.context import live_context
-from ledger.authority.credentials import Presented, Sessions, holder_of_bearer, unknown_key
+from ledger.authority.context import Contexts
+from ledger.authority.credentials import Presented, Sessions, unknown_key
+from ledger.authority.decided import Asking, Decided
 from ledger.authority.denials import denial
 from ledger.authority.facts import FACTS
 from ledger.authority.hiding import kept
 from ledger.authority.recording import Surroundings, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
-from ledger.authorization import Authorization, authorize
+from ledger.authorization import Authorization
 from ledger.entry import NATIVE, Draft
 from ledger.iam import SESSION_ACTIONS
 from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment, Question
@@ -99,8 +100,9 @@ class Authority:
         self._decisions = decisions
         self._clock = clock
         self._sessions = Sessions()
-        self._entitlements = Entitlements()
-        self.services = ServiceCalls(self.turns, self._sessions, self._entitlements)
+        entitlements, contexts = Entitlements(), Contexts()
+        self._decided = Decided(entitlements, contexts)
+        self.services = ServiceCalls(self.turns, self._sessions, entitlements, contexts)
 
     def close(self) -> None:
         self.services.close()
@@ -255,13 +257,13 @@ class Authority:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
             return _Judged(document, call, None, about_nothing)
-        asked = read_record(document)
         said = {} if vouched is None else vouched.values
+        asking = Asking(by, read_record(document), request.surroundings, said)
         decided = None
         for action, named in questions:
-            resource = without_secrets(named)  # the entry keeps what was asked about
-            context = live_context(asked, action, resource, account, by.caller, request.surroundings)
-            found = self._authorize(action, resource, {**context, **said}, now, by)
+            found = self._decided.on(
+                asking, action, without_secrets(named), now
+            )  # the entry keeps what was asked about
             if decided is None or not found.allowed:
                 decided = found
             if not found.allowed:
@@ -286,22 +288,6 @@ class Authority:
             return [(permission, _on(decision, account, call))]
         more = () if decision.also is None else decision.also(account, call)
         return [(permission, decision.on(account, call)), *more]
-
-    def _authorize(
-        self, action: str, resource: str, context: Mapping[str, tuple[str, ...]], now: Now, by: Bearer
-    ) -> Authorization:
-        return authorize(
-            now.account,
-            by.caller,
-            holder_of_bearer(by),
-            action,
-            resource,
-            context,
-            now.position,
-            at=now.time,
-            session=by.session,
-            entitlements=self._entitlements,
-        )
 
     def _decide(self, action: str, call: Call, account: Account, at: int) -> tuple[Answer, Refusal | None]:
         try:

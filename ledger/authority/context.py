@@ -4,38 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from immutables import Map
 
 from ledger.account.account import Account
 from ledger.account.entities import EMPTY, Role, Tag, User
 from ledger.authority.recording import Surroundings
-from ledger.calls.recorded_context import context_of
+from ledger.calls.recorded_context import of_call, of_caller
+from ledger.iam.deciding import Bearer
 from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.aws_actions import condition_keys
-from ledger.policy.request import Caller
-from ledger.record import Record
+from ledger.record import Record, read_record
 
-BOUNDARY_KEY: Final = "iam:PermissionsBoundary"
+BOUNDARY_KEY: Final = "iam:permissionsboundary"
 
 
-def live_context(
-    record: Record, action: str, resource: str, account: Account, caller: Caller, surroundings: Surroundings
+def whose(by: Bearer, around: Surroundings) -> tuple[object, ...]:
+    """What tells who calls with which access key, and whence."""
+    session = None if by.session is None else by.session.position
+    caller = by.access_key_id, by.caller.arn, session
+    return *caller, around.source_ip, around.user_agent, around.region, around.secure
+
+
+class Contexts:
+    """The condition keys of live calls, in lower case.
+
+    Those that do not depend on what is asked for are the same for a credential as long as the second lasts, and are kept
+    for so long: reading them costs more than the decision.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._kept: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
+
+    def of_caller(
+        self, document: dict[str, Any], at: int, account: Account, by: Bearer, surroundings: Surroundings
+    ) -> dict[str, tuple[str, ...]]:
+        """Who calls, when and whence, but for what follows from the caller alone. `at` is the time of the record."""
+        if by.access_key_id is None:  # nothing short tells these callers from one another
+            return _of_caller(read_record(document), account, by, surroundings)
+        if at != self._second:
+            self._second, self._kept = at, {}
+        place = whose(by, surroundings)
+        found = self._kept.get(place)
+        if found is None:
+            found = self._kept[place] = _of_caller(read_record(document), account, by, surroundings)
+        return found
+
+    def of_call(
+        self,
+        record: Record,
+        action: str,
+        resource: str,
+        account: Account,
+        by: Bearer,
+        surroundings: Surroundings,
+    ) -> dict[str, tuple[str, ...]]:
+        """All keys of the question, but for those that follow from the caller alone."""
+        tags = {tag.key: tag.value for tag in tags_of(account, resource).values()}
+        own = of_call(record, action=action, resource_tags=tags)
+        told = {**self.of_caller(record.document, record.time, account, by, surroundings), **_lower(own)}
+        if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
+            boundary = boundary_of(account, resource)
+            if boundary is not None:
+                told[BOUNDARY_KEY] = (boundary,)
+        return told
+
+
+def _of_caller(
+    record: Record, account: Account, by: Bearer, surroundings: Surroundings
 ) -> dict[str, tuple[str, ...]]:
-    """The condition keys of the question, but for those that follow from who calls."""
-    tags = {tag.key: tag.value for tag in tags_of(account, resource).values()}
-    told = context_of(record, action=action, resource_tags=tags).values
-    context = {key: values for key, values in told.items() if key.lower() not in caller.values}
-    context["aws:SecureTransport"] = ("true" if surroundings.secure else "false",)
-    if BOUNDARY_KEY not in context and BOUNDARY_KEY.lower() in _keys(action):
-        boundary = boundary_of(account, resource)
-        if boundary is not None:
-            context[BOUNDARY_KEY] = (boundary,)
+    told = _lower(of_caller(record))
+    context = {key: values for key, values in told.items() if key not in by.caller.values}
+    context["aws:securetransport"] = ("true" if surroundings.secure else "false",)
     instance = _source_instance(record, account)
     if instance is not None:
-        context["ec2:SourceInstanceARN"] = (instance,)
+        context["ec2:sourceinstancearn"] = (instance,)
     return context
+
+
+def _lower(told: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {key.lower(): values for key, values in told.items()}
 
 
 def _source_instance(record: Record, account: Account) -> str | None:

@@ -6,9 +6,9 @@ key was not there is another thing, and known. docs/condition-keys.md lists the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Final
 
 from ledger.calls import caller_keys, request_keys, service_keys
@@ -18,6 +18,11 @@ from ledger.policy.aws_actions import condition_keys
 from ledger.record import Record
 
 _ROOMS: Final = (caller_keys, request_keys, service_keys)  # importing them fills KEYS
+
+_MFA: Final = ("aws:multifactorauthpresent", "aws:multifactorauthage")
+# Keys of all services that depend on what is asked for, and not only on who asks, when and whence.
+_OF_THE_CALL: Final = ("aws:resourceaccount", "aws:resourcetag/", "aws:requesttag/", "aws:tagkeys")
+_ANY: Final = "any:Call"
 
 # Keys of a service that come with a credential, whatever service is called.
 _WITH_CREDENTIALS: Final = frozenset(
@@ -31,6 +36,10 @@ _WITH_CREDENTIALS: Final = frozenset(
         "ssm:sourceinstancearn",
     }
 )
+
+
+Row = tuple[str, str, Reader]
+"""A condition key, the same in lower case, and what reads it."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +89,29 @@ def context_of(
     """
     action = action_named(action or record.action)
     seen = Seen(record, action, principal_tags, resource_tags)
+    values, absent, families = _read(seen, _rows(action))
+    told = _request_context(seen)
+    absent -= {key.lower() for key in told}
+    return Known(action, {**values, **told}, frozenset(absent), frozenset(families))
+
+
+def of_caller(record: Record) -> dict[str, tuple[str, ...]]:
+    """Of `context_of`, the keys that follow from who calls, when and whence: another call may have the very same."""
+    return _read(Seen(record, _ANY, None, None), _of_caller())[0]
+
+
+def of_call(record: Record, *, action: str, resource_tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Of `context_of`, the keys that `of_caller` leaves out."""
+    action = action_named(action)
+    return _read(Seen(record, action, None, resource_tags), _of_call(action))[0]
+
+
+def _read(seen: Seen, rows: Iterable[Row]) -> tuple[dict[str, tuple[str, ...]], set[str], set[str]]:
+    """What the rows tell: values, keys that are absent, and beginnings of which all keys are known."""
     values: dict[str, tuple[str, ...]] = {}
     absent: set[str] = set()
     families: set[str] = set()
-    for key, name, read in _rows(action):
+    for key, name, read in rows:
         answer = read(seen)
         if answer is UNTOLD:
             continue
@@ -96,13 +124,23 @@ def context_of(
                 families.add(name)
         else:
             values[key] = answer
-    told = _request_context(seen)
-    absent -= {key.lower() for key in told}
-    return Known(action, {**values, **told}, frozenset(absent), frozenset(families))
+    return values, absent, families
+
+
+@cache
+def _of_caller() -> tuple[Row, ...]:
+    return tuple(row for row in _rows(_ANY) if row[1] not in _OF_THE_CALL and not row[1].startswith("‹"))
 
 
 @lru_cache(maxsize=4_096)
-def _rows(action: str) -> tuple[tuple[str, str, Reader], ...]:
+def _of_call(action: str) -> tuple[Row, ...]:
+    """A call to STS may bring a code of an MFA device, which then counts for itself."""
+    anew = _MFA if action.startswith("sts:") else ()
+    return tuple(row for row in _rows(action) if row not in _of_caller() or row[1] in anew)
+
+
+@lru_cache(maxsize=4_096)
+def _rows(action: str) -> tuple[Row, ...]:
     """The keys that a question about the action can have, also in lower case. Of all others it is known that it has not."""
     prefixes = {"aws", "saml", action.partition(":")[0].lower()}
     prefixes |= {key.partition(":")[0].lower() for key in condition_keys(action)}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.calls.context_reader import KEYS
-from ledger.calls.recorded_context import Known, context_of
+from ledger.calls.recorded_context import Known, context_of, of_call, of_caller
 from ledger.record import read_record
 from tests.conftest import ROOT as PROJECT
 from tests.ledger.real import INVICTUS, records_of
@@ -360,3 +360,22 @@ def test_no_record_makes_it_stumble(service: str, request_parameters: Any, ident
     )
     known = context_of(read_record({**document, **more}))
     assert all(known.knows(key) for key in known.values)
+
+
+@given(
+    st.sampled_from(["iam:CreateUser", "iam:PassRole", "sts:AssumeRole", "s3:GetObject", "kms:Decrypt"]),
+    st.sampled_from(
+        [None, {"serialNumber": "arn:aws:iam::1:mfa/a"}, {"tags": [{"key": "team", "value": "blue"}]}]
+    ),
+    st.sampled_from([ROOT, ADMIN, SERVICE, session(), session(ec2RoleDelivery="2.0", sourceIdentity="ann")]),
+    st.dictionaries(st.sampled_from(["team", "cost"]), st.sampled_from(["blue", "red"])),
+)
+def test_what_depends_on_the_call_and_what_does_not_are_together_all_there_is(
+    action: str, request: dict[str, Any] | None, who: dict[str, Any], tags: dict[str, str]
+) -> None:
+    service, _, name = action.partition(":")
+    record = read_record(call(name, request, source=f"{service}.amazonaws.com", by=who))
+    halves = of_caller(record) | of_call(record, action=action, resource_tags=tags)
+    assert halves == context_of(record, action=action, resource_tags=tags).values
+    other = read_record(call("ListBuckets", {"prefix": "a"}, source="s3.amazonaws.com", by=who))
+    assert of_caller(other) == of_caller(record)
