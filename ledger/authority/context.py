@@ -11,12 +11,13 @@ from immutables import Map
 from ledger.account.account import Account
 from ledger.account.entities import EMPTY, Role, Tag, User
 from ledger.authority.recording import Surroundings
-from ledger.calls.recorded_context import of_call, of_caller
+from ledger.calls.recorded_context import of_call, of_caller, of_time
 from ledger.iam.deciding import Bearer
 from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.aws_actions import condition_keys
 from ledger.record import Record, read_record
 
+KEPT_MAX: Final = 4_096  # callers, each with one address and one agent
 BOUNDARY_KEY: Final = "iam:permissionsboundary"
 
 
@@ -30,27 +31,32 @@ def whose(by: Bearer, around: Surroundings) -> tuple[object, ...]:
 class Contexts:
     """The condition keys of live calls, in lower case.
 
-    Those that do not depend on what is asked for are the same for a credential as long as the second lasts, and are kept
-    for so long: reading them costs more than the decision.
+    Those that depend neither on the time nor on what is asked for are kept: reading them costs more than the decision.
     """
 
     def __init__(self) -> None:
-        self._second = 0
         self._kept: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
 
     def of_caller(
         self, document: dict[str, Any], at: int, account: Account, by: Bearer, surroundings: Surroundings
     ) -> dict[str, tuple[str, ...]]:
         """Who calls, when and whence, but for what follows from the caller alone. `at` is the time of the record."""
-        if by.access_key_id is None:  # nothing short tells these callers from one another
-            return _of_caller(read_record(document), account, by, surroundings)
-        if at != self._second:
-            self._second, self._kept = at, {}
         place = whose(by, surroundings)
         found = self._kept.get(place)
         if found is None:
-            found = self._kept[place] = _of_caller(read_record(document), account, by, surroundings)
-        return found
+            told = _lower(of_caller(read_record(document)))
+            found = {key: values for key, values in told.items() if key not in by.caller.values}
+            found["aws:securetransport"] = ("true" if surroundings.secure else "false",)
+            if by.access_key_id is not None:  # nothing short tells other callers from one another
+                if len(self._kept) >= KEPT_MAX:
+                    self._kept.clear()
+                self._kept[place] = found
+        since = by.session.time if by.session is not None and by.mfa else None
+        told = {**found, **_lower(of_time(at, mfa_since=since))}
+        instance = _source_instance(document, account)
+        if instance is not None:
+            told["ec2:sourceinstancearn"] = (instance,)
+        return told
 
     def of_call(
         self,
@@ -72,29 +78,17 @@ class Contexts:
         return told
 
 
-def _of_caller(
-    record: Record, account: Account, by: Bearer, surroundings: Surroundings
-) -> dict[str, tuple[str, ...]]:
-    told = _lower(of_caller(record))
-    context = {key: values for key, values in told.items() if key not in by.caller.values}
-    context["aws:securetransport"] = ("true" if surroundings.secure else "false",)
-    instance = _source_instance(record, account)
-    if instance is not None:
-        context["ec2:sourceinstancearn"] = (instance,)
-    return context
-
-
 def _lower(told: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return {key.lower(): values for key, values in told.items()}
 
 
-def _source_instance(record: Record, account: Account) -> str | None:
+def _source_instance(document: dict[str, Any], account: Account) -> str | None:
     """The ARN of the EC2 instance that the session's credentials were delivered to: the session is named after it."""
-    session = record.document["userIdentity"].get("sessionContext", {})
-    there = account.workloads.get(record.identity.session_name or "")
-    if "ec2RoleDelivery" not in session or there is None:
+    identity = document["userIdentity"]
+    if "ec2RoleDelivery" not in identity.get("sessionContext", {}):
         return None
-    return instance_arn(account, there.id, there.availability_zone)
+    there = account.workloads.get(identity["arn"].rpartition("/")[2])
+    return None if there is None else instance_arn(account, there.id, there.availability_zone)
 
 
 @lru_cache(maxsize=1_024)

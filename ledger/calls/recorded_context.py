@@ -15,11 +15,12 @@ from ledger.calls import caller_keys, request_keys, service_keys
 from ledger.calls.action_names import action_named
 from ledger.calls.context_reader import KEYS, UNTOLD, Family, Reader, Seen
 from ledger.policy.aws_actions import condition_keys
-from ledger.record import Record
+from ledger.record import Record, format_time
 
 _ROOMS: Final = (caller_keys, request_keys, service_keys)  # importing them fills KEYS
 
 _MFA: Final = ("aws:multifactorauthpresent", "aws:multifactorauthage")
+_OF_THE_TIME: Final = ("aws:currenttime", "aws:epochtime", "aws:multifactorauthage")
 # Keys of all services that depend on what is asked for, and not only on who asks, when and whence.
 _OF_THE_CALL: Final = ("aws:resourceaccount", "aws:resourcetag/", "aws:requesttag/", "aws:tagkeys")
 _ANY: Final = "any:Call"
@@ -96,12 +97,23 @@ def context_of(
 
 
 def of_caller(record: Record) -> dict[str, tuple[str, ...]]:
-    """Of `context_of`, the keys that follow from who calls, when and whence: another call may have the very same."""
+    """Of `context_of`, the keys that follow from who calls and whence: at any time, whatever is called."""
     return _read(Seen(record, _ANY, None, None), _of_caller())[0]
 
 
+def of_time(at: int, *, mfa_since: int | None) -> dict[str, tuple[str, ...]]:
+    """Of `context_of`, the keys that change with time; `mfa_since` is when a session with MFA began."""
+    told: dict[str, tuple[str, ...]] = {
+        "aws:CurrentTime": (format_time(at),),
+        "aws:EpochTime": (str(at),),
+    }
+    if mfa_since is not None:
+        told["aws:MultiFactorAuthAge"] = (str(max(0, at - mfa_since)),)
+    return told
+
+
 def of_call(record: Record, *, action: str, resource_tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Of `context_of`, the keys that `of_caller` leaves out."""
+    """Of `context_of`, the keys that `of_caller` and `of_time` leave out."""
     action = action_named(action)
     return _read(Seen(record, action, None, resource_tags), _of_call(action))[0]
 
@@ -129,14 +141,16 @@ def _read(seen: Seen, rows: Iterable[Row]) -> tuple[dict[str, tuple[str, ...]], 
 
 @cache
 def _of_caller() -> tuple[Row, ...]:
-    return tuple(row for row in _rows(_ANY) if row[1] not in _OF_THE_CALL and not row[1].startswith("‹"))
+    left_out = (*_OF_THE_TIME, *_OF_THE_CALL)
+    return tuple(row for row in _rows(_ANY) if row[1] not in left_out and not row[1].startswith("‹"))
 
 
 @lru_cache(maxsize=4_096)
 def _of_call(action: str) -> tuple[Row, ...]:
     """A call to STS may bring a code of an MFA device, which then counts for itself."""
     anew = _MFA if action.startswith("sts:") else ()
-    return tuple(row for row in _rows(action) if row not in _of_caller() or row[1] in anew)
+    left_out = {row[1] for row in _of_caller()}.union(_OF_THE_TIME).difference(anew)
+    return tuple(row for row in _rows(action) if row[1] not in left_out)
 
 
 @lru_cache(maxsize=4_096)

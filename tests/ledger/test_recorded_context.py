@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.calls.context_reader import KEYS
-from ledger.calls.recorded_context import Known, context_of, of_call, of_caller
+from ledger.calls.recorded_context import Known, context_of, of_call, of_caller, of_time
 from ledger.record import read_record
 from tests.conftest import ROOT as PROJECT
 from tests.ledger.real import INVICTUS, records_of
@@ -370,12 +370,18 @@ def test_no_record_makes_it_stumble(service: str, request_parameters: Any, ident
     st.sampled_from([ROOT, ADMIN, SERVICE, session(), session(ec2RoleDelivery="2.0", sourceIdentity="ann")]),
     st.dictionaries(st.sampled_from(["team", "cost"]), st.sampled_from(["blue", "red"])),
 )
-def test_what_depends_on_the_call_and_what_does_not_are_together_all_there_is(
+def test_what_follows_from_the_caller_the_time_and_the_call_is_together_all_there_is(
     action: str, request: dict[str, Any] | None, who: dict[str, Any], tags: dict[str, str]
 ) -> None:
     service, _, name = action.partition(":")
     record = read_record(call(name, request, source=f"{service}.amazonaws.com", by=who))
-    halves = of_caller(record) | of_call(record, action=action, resource_tags=tags)
-    assert halves == context_of(record, action=action, resource_tags=tags).values
-    other = read_record(call("ListBuckets", {"prefix": "a"}, source="s3.amazonaws.com", by=who))
-    assert of_caller(other) == of_caller(record)
+    context = who.get("sessionContext", {}).get("attributes", {})
+    since = NOON - 120 if context.get("mfaAuthenticated") == "true" else None
+    parts = (
+        of_caller(record)
+        | of_time(NOON, mfa_since=since)
+        | of_call(record, action=action, resource_tags=tags)
+    )
+    assert parts == context_of(record, action=action, resource_tags=tags).values
+    other = call("ListBuckets", {"prefix": "a"}, source="s3.amazonaws.com", by=who, at=NOON + 7)
+    assert of_caller(read_record(other)) == of_caller(record)
