@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger.entry import NATIVE, Draft, Entry
 from ledger.log import bodies
 from ledger.log.bodies import AUTHORIZED, Compression, split
+from ledger.log.engine import writing
 from ledger.log.names import Names
 from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
@@ -89,8 +90,7 @@ class Log:
             raise ValueError(f"an expected head needs drafts of one account, not of {len(by_account)}")
         spans: dict[str, tuple[int, int]] = {}
         with self._transaction() as connection:
-            for account_id in sorted(by_account):  # one order for all writers: no deadlock
-                account, size = self._take_head(connection, account_id)
+            for account_id, (account, size) in self._take_heads(connection, by_account).items():
                 if head is not None and size != head:
                     raise HeadMoved(account_id, head, size)
                 fresh = self._fresh(connection, account, by_account[account_id])
@@ -105,21 +105,33 @@ class Log:
 
         What is appended within is durable then, all of it; where the block raises, nothing is.
         """
-        with self._transaction() as connection:
-            account, size = self._take_head(connection, account_id)
-            yield Turn(self, connection, account_id, account, size)
+        with self.turns([account_id]) as turns:
+            yield turns[account_id]
 
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def turns(self, account_ids: Iterable[str]) -> Iterator[dict[str, Turn]]:
+        """Hold the heads of several accounts' logs: what is appended to any of them within is durable then, or nothing is."""
+        with self._transaction(remaps=False) as connection:
+            heads = self._take_heads(connection, account_ids)
+            yield {
+                account_id: Turn(self, connection, account_id, account, size)
+                for account_id, (account, size) in heads.items()
+            }
+
+    @contextmanager
+    def _transaction(self, *, remaps: bool = True) -> Iterator[sa.Connection]:
         try:
-            with (
-                self._names.in_transaction(),
-                self.engine.execution_options(writes=True).begin() as connection,
-            ):
+            with self._names.in_transaction(), writing(self.engine, remaps=remaps) as connection:
                 yield connection
         except BaseException:
             self._arrived.clear()
             raise
+
+    def _take_heads(
+        self, connection: sa.Connection, account_ids: Iterable[str]
+    ) -> dict[str, tuple[int, int]]:
+        """In one order for all writers, and before anything else that they wait for: no deadlock."""
+        return {account_id: self._take_head(connection, account_id) for account_id in sorted(account_ids)}
 
     def _take_head(self, connection: sa.Connection, account_id: str) -> tuple[int, int]:
         row = connection.execute(_HEAD, {"account_id": account_id}).first()
@@ -268,7 +280,7 @@ class Log:
         content = bodies.train_dictionary(samples)
         if content is None:
             return
-        with self.engine.execution_options(writes=True).begin() as connection:
+        with writing(self.engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("LOCK TABLE dictionaries IN EXCLUSIVE MODE")
             # another writer may just have done so
