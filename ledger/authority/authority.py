@@ -20,7 +20,7 @@ from ledger.authority.decided import Asking, Decided
 from ledger.authority.denials import denial
 from ledger.authority.facts import FACTS
 from ledger.authority.hiding import kept
-from ledger.authority.recording import Surroundings, record_of, recorded
+from ledger.authority.recording import Surroundings, as_told_to, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
 from ledger.authorization import Authorization
 from ledger.entry import NATIVE, Draft
@@ -144,13 +144,16 @@ class Authority:
             return self._nowhere(request, decision)
         if decision is not None and decision.outside:
             return self._outside(request, decision)
+        there = self._there(request, decision)
         facts: Mapping[str, Any] = {}
         if decision is not None and decision.facts and request.invalid is None:
             try:
-                facts = self._facts(request, decision)
+                facts = self._facts(request, decision, there)
             except TooManyAttempts as error:
                 request = replace(request, invalid=Throttling(f"Rate exceeded: {error}"))
-        return self._told(self.turns.call(request.account_id, lambda now: self._inside(request, now, facts)))
+        return self._told(
+            self.turns.call(request.account_id, lambda now: self._inside(request, now, facts), there=there)
+        )
 
     def submit(self, request: Request, done: Done) -> None:
         """Make a call for which `waits` is false; `done` is called with the Reply in another thread."""
@@ -167,6 +170,13 @@ class Authority:
     def _told(reply: Any) -> Reply:
         assert isinstance(reply, Reply)
         return reply
+
+    def _there(self, request: Request, decision: Decision | None) -> str | None:
+        """The other account that the call is about, if this ledger has it."""
+        if decision is None or decision.across is None or request.invalid is not None:
+            return None
+        named = decision.across(request.parameters)
+        return named if named not in (None, request.account_id) and self.turns.knows(named) else None
 
     def _inside(self, request: Request, now: Now, facts: Mapping[str, Any]) -> Written:
         """Judge and decide on the account as it stands, with nobody in between."""
@@ -222,7 +232,7 @@ class Authority:
                 refusal = about_nothing
         return Reply({}, refusal or AccessDenied(f"Not authorized to perform {request.action}"), "")
 
-    def _facts(self, request: Request, decision: Decision) -> Mapping[str, Any]:
+    def _facts(self, request: Request, decision: Decision, there: str | None) -> Mapping[str, Any]:
         """What the decision needs to know from elsewhere. Not for those who may not make the call."""
 
         def judge(now: Now) -> Written:
@@ -235,7 +245,7 @@ class Authority:
             )
             call = Call(request.action, request.parameters, ANYBODY)
             return {name: FACTS[name](self.vault, account, call, at) for name in decision.facts}
-        judged, account, at = self.turns.call(request.account_id, judge)
+        judged, account, at = self.turns.call(request.account_id, judge, there=there)
         if judged.refusal is not None:
             return {}
         return {name: FACTS[name](self.vault, account, judged.call, at) for name in decision.facts}
@@ -248,7 +258,8 @@ class Authority:
         vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
         if vouched is not None:
             by = replace(by, federated=vouched.bearer)
-        call = Call(request.action, request.parameters, by, facts)
+        there = None if now.there is None else now.there.account
+        call = Call(request.action, request.parameters, by, facts, there)
         document = self._record(request, now, by)
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
@@ -319,19 +330,24 @@ class Authority:
             document["requestParameters"] = {**(document["requestParameters"] or {}), **answer.request_told}
         if answer.extra:
             document |= answer.extra
+        there = None
+        if now.there is not None and refusal is None:
+            document["sharedEventID"] = now.event_id()
+            there = Draft.of(read_record(as_told_to(now.there.account.id, document, now.there.event_id())))
         record = read_record(kept(document, request.action))
         draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
         if refusal is None and "Credentials" in output:
-            output = self._with_token(output, now.account.id, now.position)
+            output = self._with_token(output, now.there or now)
         reply = Reply(output, refusal, document["eventID"], judged.decided, answer.worded_by)
-        return Written(draft, reply, answer.secrets)
+        return Written(draft, reply, answer.secrets, there)
 
-    def _with_token(self, output: Mapping[str, Any], account_id: str, position: int) -> Mapping[str, Any]:
-        """A session token names the entry that opened the session; all else is told by that entry."""
+    def _with_token(self, output: Mapping[str, Any], whose: Now) -> Mapping[str, Any]:
+        """A session token names the entry that opened the session, in the log of the account that it acts in; all else is
+        told by that entry.
+        """
         given = output["Credentials"]
-        token = SessionToken(
-            account_id, position, given["AccessKeyId"], given["SecretAccessKey"], given["Expiration"]
-        )
+        key = given["AccessKeyId"], given["SecretAccessKey"], given["Expiration"]
+        token = SessionToken(whose.account.id, whose.position, *key)
         sealed = seal_token(self.vault.keyring, token)
         return {**output, "Credentials": {**given, "SessionToken": sealed}}
 

@@ -15,6 +15,7 @@ from ledger.calls.recorded_context import of_call, of_caller, of_time
 from ledger.iam.deciding import Bearer
 from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.aws_actions import condition_keys
+from ledger.policy.request import account_in
 from ledger.record import Record, read_record
 
 KEPT_MAX: Final = 4_096  # callers, each with one address and one agent
@@ -66,9 +67,13 @@ class Contexts:
         account: Account,
         by: Bearer,
         surroundings: Surroundings,
+        there: Account | None = None,
     ) -> dict[str, tuple[str, ...]]:
-        """All keys of the question, but for those that follow from the caller alone."""
-        tags = {tag.key: tag.value for tag in tags_of(account, resource).values()}
+        """All keys of the question, but for those that follow from the caller alone.
+
+        `there` is the account that the resource is of, where that is another and known.
+        """
+        tags = {tag.key: tag.value for tag in tags_of(there or account, resource).values()}
         own = of_call(record, action=action, resource_tags=tags)
         told = {**self.of_caller(record.document, record.time, account, by, surroundings), **_lower(own)}
         if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
@@ -109,7 +114,9 @@ def boundary_of(account: Account, arn: str) -> str | None:
 
 
 def tags_of(account: Account, arn: str) -> Map[str, Tag]:
-    """The tags of the entity that an ARN names; none where it names none."""
+    """The tags of the entity of the account that an ARN names; none where it names none."""
+    if account_in(arn) not in (None, account.id):
+        return EMPTY
     parts = arn.split(":", 5)
     noun, _, rest = parts[-1].partition("/")
     name = rest.rpartition("/")[2]

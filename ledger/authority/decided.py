@@ -35,7 +35,9 @@ class Asking:
 
 
 class Decided:
-    """Nothing is remembered of callers without an access key, whom nothing short tells from one another."""
+    """Nothing is remembered of callers without an access key, whom nothing short tells from one another, and of calls
+    that another account takes part in.
+    """
 
     def __init__(self, entitlements: Entitlements, contexts: Contexts) -> None:
         self._entitlements = entitlements
@@ -46,7 +48,7 @@ class Decided:
 
     def on(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
         by, around = asking.by, asking.surroundings
-        if by.access_key_id is None:
+        if by.access_key_id is None or now.there is not None:
             return self._decide(asking, action, resource, now)
         if now.account is not self._account or now.time != self._second:
             self._account, self._second, self._kept = now.account, now.time, {}
@@ -59,7 +61,10 @@ class Decided:
 
     def _decide(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
         by, account = asking.by, now.account
-        context = self._contexts.of_call(asking.record, action, resource, account, by, asking.surroundings)
+        there = None if now.there is None else (now.there.account, now.there.position)
+        context = self._contexts.of_call(
+            asking.record, action, resource, account, by, asking.surroundings, there and there[0]
+        )
         return authorize(
             account,
             by.caller,
@@ -71,4 +76,5 @@ class Decided:
             at=now.time,
             session=by.session,
             entitlements=self._entitlements,
+            there=there,
         )
