@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from immutables import Map
 
 from ledger.account.account import Account
 from ledger.account.entities import EMPTY, Role, Tag, User
 from ledger.authority.recording import Surroundings
-from ledger.calls.recorded_context import of_call, of_caller, of_time
+from ledger.calls.recorded_context import of_caller, of_request, of_time
 from ledger.iam.deciding import Bearer
 from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.aws_actions import condition_keys
@@ -74,7 +75,8 @@ class Contexts:
         `there` is the account that the resource is of, where that is another and known.
         """
         tags = {tag.key: tag.value for tag in tags_of(there or account, resource).values()}
-        own = of_call(record, action=action, resource_tags=tags)
+        request = orjson.dumps(record.document["requestParameters"])
+        own = of_request(request, called=record.action, action=action, resource_tags=tags)
         told = {**self.of_caller(record.document, record.time, account, by, surroundings), **_lower(own)}
         if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
             boundary = boundary_of(account, resource)
