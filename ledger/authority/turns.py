@@ -242,7 +242,8 @@ class Turns:
             at = max(int(clock), *(one.books.latest for one in opened))
             given = here.now(clock, at)
             for one in others:
-                given.there = one.now(clock, at)
+                if one.books.latest:  # what is only imported is not for this ledger to go on writing
+                    given.there = one.now(clock, at)
             try:
                 written = waiting.decide(given)
             except Exception as error:

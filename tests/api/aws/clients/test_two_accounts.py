@@ -12,6 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ledger.account.replay import Replay
+from ledger.entry import Draft, Origin
+from ledger.record import read_record
 from projections.permissions.verification import verify_decisions
 from tests.api.aws.clients.documents import allowing, trusting
 from tests.api.living_server import Account, LivingServer, living_server
@@ -142,6 +144,17 @@ def test_a_role_that_is_not_there_is_refused_in_the_same_words(two: Shop, server
     for arn in (f"arn:aws:iam::{two.bank.id}:role/gone", "arn:aws:iam::999999999999:role/pay"):
         assert two.refusal(RoleArn=arn) == told + arn
     assert server.log.account_ids() == there
+
+
+def test_an_account_that_is_only_imported_has_no_roles_to_take_on(two: Shop) -> None:
+    """Its log is AWS's to go on writing."""
+    known, abroad = two.bank.records(), "444455556666"
+    created = next(it for it in known if it["eventName"] == "CreateRole")
+    text = json.dumps(created).replace(two.bank.id, abroad)
+    two.log.append([Draft.of(read_record(json.loads(text)), Origin("trail.json.gz", "ab" * 32))])
+    arn = f"arn:aws:iam::{abroad}:role/pay"
+    assert two.refusal(RoleArn=arn).endswith(arn)
+    assert two.log.size(abroad) == 1
 
 
 def test_an_external_id_is_asked_for(two: Shop) -> None:
