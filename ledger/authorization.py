@@ -32,7 +32,7 @@ from ledger.policy.decision import (
 )
 from ledger.policy.entitlements import TRUSTING, Entitlement, Entitlements, session_policies, trust_of
 from ledger.policy.evaluation import Policies, PolicySet, evaluate
-from ledger.policy.request import Caller, CallerKind, Request, caller_of, request_of
+from ledger.policy.request import Caller, CallerKind, Request, account_in, caller_of, request_of
 from ledger.policy.session_limits import with_limits
 from ledger.record import canonical, format_time, parse_time
 
@@ -87,6 +87,10 @@ class Authorization:
     @property
     def allowed(self) -> bool:
         return self.verdict is Verdict.ALLOWED
+
+    def before(self, positions: Mapping[str, int]) -> Authorization:
+        """The same decision, on the same accounts as these entries find them."""
+        return self if positions == self.positions else replace(self, positions=positions)
 
     def to_document(self) -> dict[str, Any]:
         return {
@@ -148,8 +152,11 @@ def authorize(
     at: int,
     session: Session | None = None,
     entitlements: Entitlements | None = None,
+    there: tuple[Account, int] | None = None,
 ) -> Authorization:
     """Decide by the account as it was when its log had `position` entries; `at` is the second of the call.
+
+    `there` is the same of the account whose role the resource is, where that is another.
 
     A condition key that is neither in the context nor follows from the caller, the session or the account is absent.
     `entitlements` remembers policies from one decision to the next.
@@ -164,8 +171,10 @@ def authorize(
     limits, untold = _limits(account, caller, session, at)
     unknown += untold
     trust: PolicySet | None = None
+    if there is not None and (action.lower() not in TRUSTING or account_in(resource) != there[0].id):
+        there = None
     if action.lower() in TRUSTING:
-        trust, untold = _trust(account, resource)
+        trust, untold = _trust(account if there is None else there[0], resource)
         unknown += untold
     told = {key.lower(): tuple(values) for key, values in sorted(context.items())}
     request = request_of(caller, action, resource, {**_tags(found, session), **told})
@@ -186,7 +195,7 @@ def authorize(
         resource=resource,
         context=told,
         at=at,
-        positions={account.id: position},
+        positions={account.id: position} | ({} if there is None else {there[0].id: there[1]}),
         session=None if session is None else session.position,
         verdict=decision.verdict,
         statements=_in_order(decision),

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ledger.authority.beginning import SOURCE as OWN_SOURCE
-from ledger.authority.context import live_context
+from ledger.authority.context import Contexts
 from ledger.authority.credentials import Presented, Sessions, holder_of_bearer
 from ledger.authority.denials import denial
 from ledger.authority.outcomes import OUTCOME_SECONDS_MAX, Pending, Recorded, Unanswered
@@ -21,20 +21,13 @@ from ledger.authority.recording import Surroundings, record_of
 from ledger.authority.turns import Done, Now, Turns, Written
 from ledger.authorization import Authorization, authorize
 from ledger.entry import NATIVE, Draft
-from ledger.iam.deciding import EVERYTHING, Bearer
+from ledger.iam.deciding import EVERYTHING
 from ledger.policy.aws_actions import AccessLevel, access_level, services
 from ledger.policy.entitlements import Entitlements
 from ledger.record import PREFIX_OF_SOURCE, READ_ONLY_VERBS, Document, read_record
 from ledger.redaction import redact
 
 _SOURCE_OF_PREFIX: Final = {prefix: source for source, prefix in PREFIX_OF_SOURCE.items()}
-_ANY: Final = "any:Call"  # for what does not depend on the service
-_ANY_CALL: Final = {
-    "eventSource": "any.internal",
-    "eventName": "Call",
-    "requestParameters": None,
-    "resources": None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +64,14 @@ class Told:
 class ServiceCalls:
     """`submit` answers in another thread. Who nobody knows is told so by Unauthenticated, and leaves no entry."""
 
-    def __init__(self, turns: Turns, sessions: Sessions, entitlements: Entitlements) -> None:
+    def __init__(
+        self, turns: Turns, sessions: Sessions, entitlements: Entitlements, contexts: Contexts
+    ) -> None:
         self._turns = turns
         self._sessions = sessions
         self._entitlements = entitlements
         self._unanswered = Unanswered(turns)
-        self._second = 0
-        self._contexts: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
+        self._contexts = contexts
 
     def close(self) -> None:
         """Write down what was allowed and has no outcome yet."""
@@ -143,7 +137,10 @@ class ServiceCalls:
             holder_of_bearer(by),
             inquiry.action,
             inquiry.resource,
-            {**self._known(document, by, inquiry, now), **inquiry.context},
+            {
+                **self._contexts.of_caller(document, now.time, account, by, inquiry.surroundings),
+                **inquiry.context,
+            },
             now.position,
             at=now.time,
             session=by.session,
@@ -154,25 +151,6 @@ class ServiceCalls:
             message = denial(decided)
             document["errorCode"], document["errorMessage"] = "AccessDenied", message
         return Told(event_id, account.id, decided, decided.to_bytes(), message), redact(document)
-
-    def _known(
-        self, document: dict[str, Any], by: Bearer, inquiry: Inquiry, now: Now
-    ) -> dict[str, tuple[str, ...]]:
-        """The condition keys that follow from the credential, the time and whence the call came.
-
-        They change with the second, so for so long they are kept: reading them costs more than the decision.
-        """
-        if now.time != self._second:
-            self._second, self._contexts = now.time, {}
-        around, presented = inquiry.surroundings, inquiry.presented
-        whose = presented.account_id, presented.access_key_id, presented.position
-        place = (*whose, around.source_ip, around.user_agent, around.region, around.secure)
-        found = self._contexts.get(place)
-        if found is None:
-            record = read_record({**document, **_ANY_CALL})
-            told = live_context(record, _ANY, EVERYTHING, now.account, by.caller, around)
-            found = self._contexts[place] = {key.lower(): values for key, values in told.items()}
-        return found
 
 
 @lru_cache(maxsize=4_096)

@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.authority.asking import ServiceCalls
-from ledger.authority.context import live_context
-from ledger.authority.credentials import Presented, Sessions, holder_of_bearer, unknown_key
+from ledger.authority.context import Contexts
+from ledger.authority.credentials import Presented, Sessions, unknown_key
+from ledger.authority.decided import Asking, Decided
 from ledger.authority.denials import denial
 from ledger.authority.facts import FACTS
 from ledger.authority.hiding import kept
-from ledger.authority.recording import Surroundings, record_of, recorded
+from ledger.authority.recording import Surroundings, as_told_to, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
-from ledger.authorization import Authorization, authorize
+from ledger.authorization import Authorization
 from ledger.entry import NATIVE, Draft
 from ledger.iam import SESSION_ACTIONS
 from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment, Question
@@ -98,8 +99,9 @@ class Authority:
         self._decisions = decisions
         self._clock = clock
         self._sessions = Sessions()
-        self._entitlements = Entitlements()
-        self.services = ServiceCalls(self.turns, self._sessions, self._entitlements)
+        entitlements, contexts = Entitlements(), Contexts()
+        self._decided = Decided(entitlements, contexts)
+        self.services = ServiceCalls(self.turns, self._sessions, entitlements, contexts)
 
     def close(self) -> None:
         self.services.close()
@@ -141,13 +143,16 @@ class Authority:
             return self._nowhere(request, decision)
         if decision is not None and decision.outside:
             return self._outside(request, decision)
+        there = self._there(request, decision)
         facts: Mapping[str, Any] = {}
         if decision is not None and decision.facts and request.invalid is None:
             try:
-                facts = self._facts(request, decision)
+                facts = self._facts(request, decision, there)
             except TooManyAttempts as error:
                 request = replace(request, invalid=Throttling(f"Rate exceeded: {error}"))
-        return self._told(self.turns.call(request.account_id, lambda now: self._inside(request, now, facts)))
+        return self._told(
+            self.turns.call(request.account_id, lambda now: self._inside(request, now, facts), there=there)
+        )
 
     def submit(self, request: Request, done: Done) -> None:
         """Make a call for which `waits` is false; `done` is called with the Reply in another thread."""
@@ -164,6 +169,13 @@ class Authority:
     def _told(reply: Any) -> Reply:
         assert isinstance(reply, Reply)
         return reply
+
+    def _there(self, request: Request, decision: Decision | None) -> str | None:
+        """The other account that the call is about, if this ledger has it."""
+        if decision is None or decision.across is None or request.invalid is not None:
+            return None
+        named = decision.across(request.parameters)
+        return named if named not in (None, request.account_id) and self.turns.knows(named) else None
 
     def _inside(self, request: Request, now: Now, facts: Mapping[str, Any]) -> Written:
         """Judge and decide on the account as it stands, with nobody in between."""
@@ -219,7 +231,7 @@ class Authority:
                 refusal = about_nothing
         return Reply({}, refusal or AccessDenied(f"Not authorized to perform {request.action}"), "")
 
-    def _facts(self, request: Request, decision: Decision) -> Mapping[str, Any]:
+    def _facts(self, request: Request, decision: Decision, there: str | None) -> Mapping[str, Any]:
         """What the decision needs to know from elsewhere. Not for those who may not make the call."""
 
         def judge(now: Now) -> Written:
@@ -233,7 +245,7 @@ class Authority:
             )
             call = Call(request.action, request.parameters, ANYBODY)
             return {name: FACTS[name](vault, account, call, at) for name in decision.facts}
-        judged, account, at = self.turns.call(request.account_id, judge)
+        judged, account, at = self.turns.call(request.account_id, judge, there=there)
         if judged.refusal is not None:
             return {}
         return {name: FACTS[name](vault, account, judged.call, at) for name in decision.facts}
@@ -246,7 +258,8 @@ class Authority:
         vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
         if vouched is not None:
             by = replace(by, federated=vouched.bearer)
-        call = Call(request.action, request.parameters, by, facts)
+        there = None if now.there is None else now.there.account
+        call = Call(request.action, request.parameters, by, facts, there)
         document = self._record(request, now, by)
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
@@ -255,13 +268,13 @@ class Authority:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
             return _Judged(document, call, None, about_nothing)
-        asked = read_record(document)
         said = {} if vouched is None else vouched.values
+        asking = Asking(by, read_record(document), request.surroundings, said)
         decided = None
         for action, named in questions:
-            resource = without_secrets(named)  # the entry keeps what was asked about
-            context = live_context(asked, action, resource, account, by.caller, request.surroundings)
-            found = self._authorize(action, resource, {**context, **said}, now, by)
+            found = self._decided.on(
+                asking, action, without_secrets(named), now
+            )  # the entry keeps what was asked about
             if decided is None or not found.allowed:
                 decided = found
             if not found.allowed:
@@ -286,22 +299,6 @@ class Authority:
             return [(permission, _on(decision, account, call))]
         more = () if decision.also is None else decision.also(account, call)
         return [(permission, decision.on(account, call)), *more]
-
-    def _authorize(
-        self, action: str, resource: str, context: Mapping[str, tuple[str, ...]], now: Now, by: Bearer
-    ) -> Authorization:
-        return authorize(
-            now.account,
-            by.caller,
-            holder_of_bearer(by),
-            action,
-            resource,
-            context,
-            now.position,
-            at=now.time,
-            session=by.session,
-            entitlements=self._entitlements,
-        )
 
     def _decide(self, action: str, call: Call, account: Account, at: int) -> tuple[Answer, Refusal | None]:
         try:
@@ -333,19 +330,24 @@ class Authority:
             document["requestParameters"] = {**(document["requestParameters"] or {}), **answer.request_told}
         if answer.extra:
             document |= answer.extra
+        there = None
+        if now.there is not None and refusal is None:
+            document["sharedEventID"] = now.event_id()
+            there = Draft.of(read_record(as_told_to(now.there.account.id, document, now.there.event_id())))
         record = read_record(kept(document, request.action))
         draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
         if refusal is None and "Credentials" in output:
-            output = self._with_token(output, now.account.id, now.position)
+            output = self._with_token(output, now.there or now)
         reply = Reply(output, refusal, document["eventID"], judged.decided, answer.worded_by)
-        return Written(draft, reply, answer.secrets)
+        return Written(draft, reply, answer.secrets, there)
 
-    def _with_token(self, output: Mapping[str, Any], account_id: str, position: int) -> Mapping[str, Any]:
-        """A session token names the entry that opened the session; all else is told by that entry."""
+    def _with_token(self, output: Mapping[str, Any], whose: Now) -> Mapping[str, Any]:
+        """A session token names the entry that opened the session, in the log of the account that it acts in; all else is
+        told by that entry.
+        """
         given = output["Credentials"]
-        token = SessionToken(
-            account_id, position, given["AccessKeyId"], given["SecretAccessKey"], given["Expiration"]
-        )
+        key = given["AccessKeyId"], given["SecretAccessKey"], given["Expiration"]
+        token = SessionToken(whose.account.id, whose.position, *key)
         sealed = seal_token(self.vault.keyring, token)
         return {**output, "Credentials": {**given, "SessionToken": sealed}}
 

@@ -4,47 +4,98 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from immutables import Map
 
 from ledger.account.account import Account
 from ledger.account.entities import EMPTY, Role, Tag, User
 from ledger.authority.recording import Surroundings
-from ledger.calls.recorded_context import context_of
+from ledger.calls.recorded_context import of_caller, of_request, of_time
+from ledger.iam.deciding import Bearer
 from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.aws_actions import condition_keys
-from ledger.policy.request import Caller
-from ledger.record import Record
+from ledger.policy.request import account_in
+from ledger.record import Record, read_record
 
-BOUNDARY_KEY: Final = "iam:PermissionsBoundary"
-
-
-def live_context(
-    record: Record, action: str, resource: str, account: Account, caller: Caller, surroundings: Surroundings
-) -> dict[str, tuple[str, ...]]:
-    """The condition keys of the question, but for those that follow from who calls."""
-    tags = {tag.key: tag.value for tag in tags_of(account, resource).values()}
-    told = context_of(record, action=action, resource_tags=tags).values
-    context = {key: values for key, values in told.items() if key.lower() not in caller.values}
-    context["aws:SecureTransport"] = ("true" if surroundings.secure else "false",)
-    if BOUNDARY_KEY not in context and BOUNDARY_KEY.lower() in _keys(action):
-        boundary = boundary_of(account, resource)
-        if boundary is not None:
-            context[BOUNDARY_KEY] = (boundary,)
-    instance = _source_instance(record, account)
-    if instance is not None:
-        context["ec2:SourceInstanceARN"] = (instance,)
-    return context
+KEPT_MAX: Final = 4_096  # callers, each with one address and one agent
+BOUNDARY_KEY: Final = "iam:permissionsboundary"
 
 
-def _source_instance(record: Record, account: Account) -> str | None:
+def whose(by: Bearer, around: Surroundings) -> tuple[object, ...]:
+    """What tells who calls with which access key, and whence."""
+    session = None if by.session is None else by.session.position
+    caller = by.access_key_id, by.caller.arn, session
+    return *caller, around.source_ip, around.user_agent, around.region, around.secure
+
+
+class Contexts:
+    """The condition keys of live calls, in lower case.
+
+    Those that depend neither on the time nor on what is asked for are kept: reading them costs more than the decision.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
+
+    def of_caller(
+        self, document: dict[str, Any], at: int, account: Account, by: Bearer, surroundings: Surroundings
+    ) -> dict[str, tuple[str, ...]]:
+        """Who calls, when and whence, but for what follows from the caller alone. `at` is the time of the record."""
+        place = whose(by, surroundings)
+        found = self._kept.get(place)
+        if found is None:
+            told = _lower(of_caller(read_record(document)))
+            found = {key: values for key, values in told.items() if key not in by.caller.values}
+            found["aws:securetransport"] = ("true" if surroundings.secure else "false",)
+            if by.access_key_id is not None:  # nothing short tells other callers from one another
+                if len(self._kept) >= KEPT_MAX:
+                    self._kept.clear()
+                self._kept[place] = found
+        since = by.session.time if by.session is not None and by.mfa else None
+        told = {**found, **_lower(of_time(at, mfa_since=since))}
+        instance = _source_instance(document, account)
+        if instance is not None:
+            told["ec2:sourceinstancearn"] = (instance,)
+        return told
+
+    def of_call(
+        self,
+        record: Record,
+        action: str,
+        resource: str,
+        account: Account,
+        by: Bearer,
+        surroundings: Surroundings,
+        there: Account | None = None,
+    ) -> dict[str, tuple[str, ...]]:
+        """All keys of the question, but for those that follow from the caller alone.
+
+        `there` is the account that the resource is of, where that is another and known.
+        """
+        tags = {tag.key: tag.value for tag in tags_of(there or account, resource).values()}
+        request = orjson.dumps(record.document["requestParameters"])
+        own = of_request(request, called=record.action, action=action, resource_tags=tags)
+        told = {**self.of_caller(record.document, record.time, account, by, surroundings), **_lower(own)}
+        if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
+            boundary = boundary_of(account, resource)
+            if boundary is not None:
+                told[BOUNDARY_KEY] = (boundary,)
+        return told
+
+
+def _lower(told: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {key.lower(): values for key, values in told.items()}
+
+
+def _source_instance(document: dict[str, Any], account: Account) -> str | None:
     """The ARN of the EC2 instance that the session's credentials were delivered to: the session is named after it."""
-    session = record.document["userIdentity"].get("sessionContext", {})
-    there = account.workloads.get(record.identity.session_name or "")
-    if "ec2RoleDelivery" not in session or there is None:
+    identity = document["userIdentity"]
+    if "ec2RoleDelivery" not in identity.get("sessionContext", {}):
         return None
-    return instance_arn(account, there.id, there.availability_zone)
+    there = account.workloads.get(identity["arn"].rpartition("/")[2])
+    return None if there is None else instance_arn(account, there.id, there.availability_zone)
 
 
 @lru_cache(maxsize=1_024)
@@ -65,7 +116,9 @@ def boundary_of(account: Account, arn: str) -> str | None:
 
 
 def tags_of(account: Account, arn: str) -> Map[str, Tag]:
-    """The tags of the entity that an ARN names; none where it names none."""
+    """The tags of the entity of the account that an ARN names; none where it names none."""
+    if account_in(arn) not in (None, account.id):
+        return EMPTY
     parts = arn.split(":", 5)
     noun, _, rest = parts[-1].partition("/")
     name = rest.rpartition("/")[2]

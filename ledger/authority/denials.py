@@ -6,6 +6,8 @@ from typing import Final
 
 from ledger.authorization import MFA_OF_ROOT, Authorization
 from ledger.policy.decision import Effect, Layer, Verdict
+from ledger.policy.entitlements import TRUSTING
+from ledger.policy.request import account_in
 
 _KINDS: Final = {
     Layer.IDENTITY: "an identity-based policy",
@@ -23,11 +25,25 @@ def denial(decided: Authorization) -> str:
     caller = decided.principal
     return (
         f"User: {caller.arn} is not authorized to perform: {decided.action}"
-        f" on resource: {decided.resource} {_because(decided)}"
+        f" on resource: {decided.resource}{_because(decided)}"
     )
 
 
 def _because(decided: Authorization) -> str:
+    """Nothing where another account is the reason: whether it has such a role is not for the caller to learn."""
+    caller, owner = decided.principal, account_in(decided.resource)
+    if decided.action.lower() in TRUSTING and owner not in (None, caller.account_id) and _is_theirs(decided):
+        return ""
+    return f" {_reason(decided)}"
+
+
+def _is_theirs(decided: Authorization) -> bool:
+    if decided.verdict is Verdict.EXPLICIT_DENY:
+        return all(it.source.layer is Layer.TRUST for it in decided.statements if it.effect is Effect.DENY)
+    return set(decided.missing) <= {Layer.TRUST, Layer.RESOURCE}
+
+
+def _reason(decided: Authorization) -> str:
     if decided.verdict is Verdict.EXPLICIT_DENY:
         deciding = next(match for match in decided.statements if match.effect is Effect.DENY)
         source = deciding.source

@@ -130,6 +130,18 @@ def record_of(
     return document
 
 
+def as_told_to(account_id: str, document: Mapping[str, Any], event_id: str) -> dict[str, Any]:
+    """The record of a call as the other account that takes part has it: no more of the caller than the account and the id.
+
+    Source: "Logging IAM and AWS STS API calls with AWS CloudTrail", cross-account role assumption.
+    """
+    who = document["userIdentity"]
+    caller = {"type": "AWSAccount", "principalId": who["principalId"], "accountId": who["accountId"]}
+    told = {**document, "userIdentity": caller, "eventID": event_id, "recipientAccountId": account_id}
+    told.pop("sessionCredentialFromConsole", None)
+    return told
+
+
 def identity_of(account: Account, by: Bearer) -> dict[str, Any]:
     """The userIdentity element. Source: "CloudTrail userIdentity element"."""
     caller, session = by.caller, by.session

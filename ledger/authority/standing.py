@@ -18,6 +18,7 @@ from ledger.record import Record
 
 READ_ANEW_FROM = 20_000  # entries that are missing: from here on only those that move the account are read
 PAGE = 2_000
+CALLED_MAX = 65_536
 
 
 class Standing:
@@ -27,6 +28,8 @@ class Standing:
         self.account_id = account_id
         self.position = 0
         self._seen: dict[SightingKey, int] = {}  # when, for the first time
+        # Who made native calls. Their credential showed that they are there, so that once is enough to be seen.
+        self._called: set[tuple[str | None, ...]] = set()
         self._latest = LatestSecond(Account.empty(account_id))
 
     @property
@@ -55,12 +58,7 @@ class Standing:
         change = None
         if record.action in FOLDED_ACTIONS and record.succeeded:
             change = Change(position, record, native)
-        identity = record.identity
-        key = sighting_key(identity, self.account_id)
-        sighting = None
-        if key is not None and record.time < self._seen.get(key, record.time + 1):
-            self._seen[key] = record.time
-            sighting = Sighting(position, record.time, identity)
+        sighting = None if native and self._calls_again(record) else self._sighting(position, record)
         if change is None and sighting is None:
             return True
         if record.time < self._latest.second:
@@ -69,6 +67,25 @@ class Standing:
             if event is not None:
                 self._latest.take(event)
         return True
+
+    def _calls_again(self, record: Record) -> bool:
+        who = record.document["userIdentity"]
+        place = who.get("arn"), who.get("principalId"), who.get("accessKeyId")
+        if place in self._called:
+            return True
+        if len(self._called) >= CALLED_MAX:
+            self._called.clear()
+        self._called.add(place)
+        return False
+
+    def _sighting(self, position: int, record: Record) -> Sighting | None:
+        """The first sign of the caller so far, if this is one."""
+        identity = record.identity
+        key = sighting_key(identity, self.account_id)
+        if key is None or record.time >= self._seen.get(key, record.time + 1):
+            return None
+        self._seen[key] = record.time
+        return Sighting(position, record.time, identity)
 
     def read_anew(self, turn: Turn) -> None:
         """The account from the beginning, whatever the order in which its entries came."""
@@ -80,10 +97,9 @@ class Standing:
                 record = entry.record
                 if record.action in FOLDED_ACTIONS and record.succeeded:
                     events.append(Change(entry.position, record, entry.origin.native))
-                key = sighting_key(record.identity, self.account_id)
-                if key is not None and entry.time < self._seen.get(key, entry.time + 1):
-                    self._seen[key] = entry.time
-                    events.append(Sighting(entry.position, entry.time, record.identity))
+                sighting = self._sighting(entry.position, record)
+                if sighting is not None:
+                    events.append(sighting)
         self.position = turn.size
         last = events[-1].time if events else 0
         early = [event for event in events if event.time < last]

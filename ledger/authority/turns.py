@@ -40,22 +40,30 @@ class Closed(Exception):
 
 @dataclass(slots=True)
 class Now:
-    """What a call is decided on: the account after all calls before, and the second of the decision."""
+    """What a call is decided on: the account after all calls before, and the second of the decision.
+
+    `there` is the same of another account that takes part, where one does.
+    """
 
     account: Account
     position: int  # of the entry that the call is to become
     time: int
     event_id: Callable[[], str]
     turn: Turn
+    there: Now | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a call comes to: its entry, what the vault has to do with it, and what is answered once it is durable."""
+    """What a call comes to: its entry, what the vault has to do with it, and what is answered once it is durable.
+
+    `there` is the entry that tells of it in the log of the other account that takes part.
+    """
 
     draft: Draft | None
     reply: Any
     secrets: tuple[Keep | Forget, ...] = ()
+    there: Draft | None = None
 
 
 class Vault(Protocol):
@@ -72,6 +80,7 @@ class _Waiting:
     account_id: str
     decide: Decide
     done: Done
+    there: str | None = None  # another account that takes part
     reply: Any = None
     failure: BaseException | None = None
 
@@ -84,6 +93,39 @@ class _Books:
     event_ids: EventIds = field(default_factory=EventIds)
     latest: int = 0  # second of the latest native entry
     behind: int | None = None  # the latest second that the clock was found behind, which is told once
+
+
+@dataclass(slots=True)
+class _Opened:
+    """The books of an account whose head is held, and what is to be appended."""
+
+    books: _Books
+    turn: Turn
+    drafts: list[Draft] = field(default_factory=list)
+
+    def now(self, clock: float, at: int) -> Now:
+        books, standing = self.books, self.books.standing
+        if is_set_back(clock, books.latest) and books.behind != books.latest:
+            books.behind = books.latest
+            event_id = books.event_ids.next(clock)
+            told = noted(standing.account_id, clock=clock, latest=at, event_id=event_id)
+            self.drafts.append(told)
+            standing.take(standing.position, told.record, native=True)
+        return Now(standing.account, standing.position, at, lambda: books.event_ids.next(clock), self.turn)
+
+    def write(self, draft: Draft, at: int) -> None:
+        standing = self.books.standing
+        self.books.latest = at
+        self.drafts.append(draft)
+        if not standing.take(standing.position, draft.record, native=True):
+            # Something was imported that happened, by its time, after this call.
+            self.append()
+            standing.read_anew(self.turn)
+
+    def append(self) -> None:
+        if self.drafts:
+            self.turn.append(self.drafts)
+            self.drafts.clear()
 
 
 class Turns:
@@ -109,12 +151,13 @@ class Turns:
         """Whether there is such an account. Whoever takes a turn of another makes it."""
         return self._log.size(account_id) > 0
 
-    def submit(self, account_id: str, decide: Decide, done: Done) -> None:
+    def submit(self, account_id: str, decide: Decide, done: Done, *, there: str | None = None) -> None:
+        """`there` is another account that takes part, whose head is then held too."""
         if self._closed:
             raise Closed("the authority is closing")
-        self._queue.put(_Waiting(account_id, decide, done))
+        self._queue.put(_Waiting(account_id, decide, done, there))
 
-    def call(self, account_id: str, decide: Decide) -> Any:
+    def call(self, account_id: str, decide: Decide, *, there: str | None = None) -> Any:
         """Submit, and wait for the reply; raises what the decision raised."""
         future: Future[Any] = Future()
 
@@ -124,7 +167,7 @@ class Turns:
             else:
                 future.set_exception(failure)
 
-        self.submit(account_id, decide, done)
+        self.submit(account_id, decide, done, there=there)
         return future.result()
 
     def close(self) -> None:
@@ -148,22 +191,26 @@ class Turns:
                     break
             else:
                 going = False
-            by_account: dict[str, list[_Waiting]] = {}
+            by_accounts: dict[tuple[str, ...], list[_Waiting]] = {}
             for waiting in batch:
-                by_account.setdefault(waiting.account_id, []).append(waiting)
-            for account_id, calls in by_account.items():
-                self._take_turn(account_id, calls)
+                accounts: tuple[str, ...] = (waiting.account_id,)
+                if waiting.there is not None:
+                    accounts = (waiting.account_id, waiting.there)
+                by_accounts.setdefault(accounts, []).append(waiting)
+            for accounts, calls in by_accounts.items():
+                self._take_turn(accounts, calls)
 
-    def _take_turn(self, account_id: str, calls: list[_Waiting]) -> None:
+    def _take_turn(self, account_ids: tuple[str, ...], calls: list[_Waiting]) -> None:
         try:
-            with self._log.turn(account_id) as turn:
-                self._decide(account_id, turn, calls)
+            with self._log.turns(account_ids) as turns:
+                self._decide([self._opened(turns[account_id]) for account_id in account_ids], calls)
         except NotToBeWritten as error:
             for waiting in calls:
                 waiting.failure = Unavailable(f"nothing was done: {error}")
         except Exception as error:
-            self._books.pop(account_id, None)  # it holds what has not happened
-            _tell(error, account_id, len(calls))
+            for account_id in account_ids:
+                self._books.pop(account_id, None)  # they hold what has not happened
+            _tell(error, account_ids[0], len(calls))
             unavailable = Unavailable("the call could not be written down, so nothing was done")
             unavailable.__cause__ = error
             for waiting in calls:
@@ -171,29 +218,23 @@ class Turns:
         for waiting in calls:
             waiting.done(waiting.reply, waiting.failure)
 
-    def _decide(self, account_id: str, turn: Turn, calls: list[_Waiting]) -> None:
-        books = self._books.get(account_id)
+    def _opened(self, turn: Turn) -> _Opened:
+        books = self._books.get(turn.account_id)
         if books is None:
-            books = self._books[account_id] = _Books(Standing(account_id))
-        standing = books.standing
+            books = self._books[turn.account_id] = _Books(Standing(turn.account_id))
         self._follow(books, turn)
-        drafts: list[Draft] = []
+        return _Opened(books, turn)
+
+    def _decide(self, opened: list[_Opened], calls: list[_Waiting]) -> None:
+        here, *others = opened
         for waiting in calls:
-            now = self._clock()
+            clock = self._clock()
             # A clock that is set back does not put later calls before earlier ones.
-            at = max(int(now), books.latest)
-            if is_set_back(now, books.latest) and books.behind != books.latest:
-                books.behind = books.latest
-                told = noted(account_id, clock=now, latest=at, event_id=books.event_ids.next(now))
-                drafts.append(told)
-                standing.take(standing.position, told.record, native=True)
-            given = Now(
-                standing.account,
-                standing.position,
-                at,
-                lambda now=now: books.event_ids.next(now),  # type: ignore[misc]
-                turn,
-            )
+            at = max(int(clock), *(one.books.latest for one in opened))
+            given = here.now(clock, at)
+            for one in others:
+                if one.books.latest:  # what is only imported is not for this ledger to go on writing
+                    given.there = one.now(clock, at)
             try:
                 written = waiting.decide(given)
             except Exception as error:
@@ -202,17 +243,13 @@ class Turns:
             waiting.reply = written.reply
             if written.draft is None:
                 continue
-            books.latest = at
-            drafts.append(written.draft)
             if written.secrets:
-                self._vault.apply(turn.connection, account_id, written.secrets)
-            if not standing.take(standing.position, written.draft.record, native=True):
-                # Something was imported that happened, by its time, after this call.
-                turn.append(drafts)
-                drafts.clear()
-                standing.read_anew(turn)
-        if drafts:
-            turn.append(drafts)
+                self._vault.apply(here.turn.connection, waiting.account_id, written.secrets)
+            here.write(written.draft, at)
+            if written.there is not None:
+                others[0].write(written.there, at)
+        for one in opened:
+            one.append()
 
     def _follow(self, books: _Books, turn: Turn) -> None:
         """Take in what other processes have written, and go on from their clock and their ids."""

@@ -56,8 +56,13 @@ class Seen:
         return Members(self.record.document.get("userIdentity")).text("type") or "Unknown"
 
     @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """The request as it stands in the record."""
+        return self.record.request
+
+    @cached_property
     def request(self) -> Members:
-        return Members(self.record.request)
+        return Members(self.asked)
 
     @cached_property
     def response(self) -> Members:
@@ -79,7 +84,7 @@ class Seen:
     @property
     def request_told(self) -> bool:
         """Of most refusals CloudTrail leaves the request out."""
-        return bool(self.record.request) or self.record.error_code is None
+        return bool(self.asked) or self.record.error_code is None
 
     def text(self, name: str) -> str | None:
         """A text of the record itself."""
@@ -88,7 +93,7 @@ class Seen:
 
     def member(self, name: str) -> str | None:
         """A text of the request, which may be empty."""
-        value = self.record.request.get(name)
+        value = self.asked.get(name)
         return value if isinstance(value, str) and value != HIDDEN else None
 
     def within(self, name: str) -> Members:

@@ -187,7 +187,7 @@ def _forwarded_by(seen: Seen) -> str | Untold | None:
 
 
 def _tags(seen: Seen) -> dict[str, str]:
-    return {key: value for key, value in _tags_within(seen.record.request, 0) if key != ""}
+    return {key: value for key, value in _tags_within(seen.asked, 0) if key != ""}
 
 
 def _tags_within(value: Any, depth: int) -> Iterator[tuple[str, str]]:

@@ -178,7 +178,7 @@ def _of_s3(seen: Seen, value: str | None) -> Answer:
 
 
 def _encryption_context(seen: Seen) -> dict[str, str]:
-    told = seen.record.request.get("encryptionContext") if seen.service == "kms" else None
+    told = seen.asked.get("encryptionContext") if seen.service == "kms" else None
     if not isinstance(told, Mapping):
         return {}
     return {key: value for key, value in told.items() if isinstance(key, str) and isinstance(value, str)}

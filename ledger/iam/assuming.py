@@ -6,7 +6,7 @@ taken with assumed roles".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ledger.account.account import Account
@@ -23,7 +23,7 @@ from ledger.iam.issuing import (
     the_role,
 )
 from ledger.iam.refusals import AccessDenied, InvalidContextAssertion
-from ledger.policy.request import CallerKind
+from ledger.policy.request import CallerKind, account_in
 
 
 def inherited_tags(by: Bearer) -> dict[str, str]:
@@ -47,7 +47,11 @@ def also(account: Account, call: Call) -> Iterable[Question]:
         yield "sts:SetSourceIdentity", role
 
 
-@decides("sts:AssumeRole", on=the_role, also=also, facts=("code_right",))
+def account_of_role(parameters: Mapping[str, Any]) -> str | None:
+    return account_in(str(parameters.get("RoleArn", "")))
+
+
+@decides("sts:AssumeRole", on=the_role, also=also, facts=("code_right",), across=account_of_role)
 def assume_role(account: Account, call: Call, moment: Moment) -> Answer:
     if call.by.is_root:
         raise AccessDenied("Roles may not be assumed by root accounts.")
@@ -56,7 +60,8 @@ def assume_role(account: Account, call: Call, moment: Moment) -> Answer:
     arn, name, tags = call["RoleArn"], call["RoleSessionName"], call.tags
     inherited = inherited_tags(call.by)
     check_tags([tag["Key"] for tag in call.get("Tags", ())], call.get("TransitiveTagKeys", ()), inherited)
-    role = role_of_arn(account, arn)
+    there = call.there or account
+    role = role_of_arn(there, arn)
     if role is None:  # AWS tells nobody which roles there are
         raise _not_authorized(call, "sts:AssumeRole", arn)
     check_code(account, call)
@@ -65,14 +70,18 @@ def assume_role(account: Account, call: Call, moment: Moment) -> Answer:
     if kept is not None and source_identity not in (None, kept):
         raise _not_authorized(call, "sts:SetSourceIdentity", arn)
     seconds = role_seconds(role, call, chained=call.by.caller.kind is CallerKind.ROLE_SESSION)
-    check_session_policies(account, call, moment.time)
+    check_session_policies(there, call, moment.time)
     output: dict[str, Any] = {
         "Credentials": credentials(moment, seconds),
-        "AssumedRoleUser": assumed(role, name, account),
+        "AssumedRoleUser": assumed(role, name, there),
     } | packed(call, inherited | tags)
     if source_identity or kept:
         output["SourceIdentity"] = source_identity or kept
-    return Answer(output, request_told={"incomingTransitiveTags": inherited} if inherited else {})
+    return Answer(
+        output,
+        extra={"resources": [{"accountId": there.id, "type": "AWS::IAM::Role", "ARN": role.arn}]},
+        request_told={"incomingTransitiveTags": inherited} if inherited else {},
+    )
 
 
 def _not_authorized(call: Call, action: str, arn: str) -> AccessDenied:

@@ -69,12 +69,16 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of an operation. `parameters` are named as in botocore's model, and valid by it."""
+    """A call of an operation. `parameters` are named as in botocore's model, and valid by it.
+
+    `there` is the account that the call is about, where that is not the caller's: see `Decision.across`.
+    """
 
     action: str
     parameters: Mapping[str, Any]
     by: Bearer
     facts: Mapping[str, Any] = field(default_factory=dict)  # what was looked up for it: see `Decision`
+    there: Account | None = None
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -141,6 +145,7 @@ Question = tuple[str, str]
 Decide = Callable[[Account, Call, Moment], Answer]
 Resource = Callable[[Account, Call], str]
 Also = Callable[[Account, Call], Iterable[Question]]
+Across = Callable[[Mapping[str, Any]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,8 @@ class Decision:
 
     `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
     word it comes is itself a Refusal. `permission` is the action that IAM is asked about, where that has another name
-    than the operation: HeadObject needs s3:GetObject.
+    than the operation: HeadObject needs s3:GetObject. `across` tells the account that the parameters name, where the
+    operation can be called on another than the caller's.
     """
 
     action: str
@@ -162,6 +168,7 @@ class Decision:
     permission_needed: bool = True
     outside: bool = False
     permission: str | None = None
+    across: Across | None = None
 
 
 DECISIONS: Final[dict[str, Decision]] = {}
@@ -174,12 +181,13 @@ def decides(
     also: Also | None = None,
     facts: tuple[str, ...] = (),
     permission_needed: bool = True,
+    across: Across | None = None,
 ) -> Callable[[Decide], Decide]:
     """This function answers a call of `action`, or raises a Refusal."""
 
     def enter(function: Decide) -> Decide:
         assert action not in DECISIONS, f"{action} is decided twice"
-        DECISIONS[action] = Decision(action, function, on, also, facts, permission_needed)
+        DECISIONS[action] = Decision(action, function, on, also, facts, permission_needed, across=across)
         return function
 
     return enter

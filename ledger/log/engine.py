@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,17 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
     except UnicodeDecodeError as error:  # of what SQLite quotes from a file that is damaged
         raise LedgerUnavailable(f"{shown} is damaged: its schema can't be read") from error
     return engine
+
+
+@contextmanager
+def writing(engine: sa.Engine, *, remaps: bool = True) -> Iterator[sa.Connection]:
+    """A transaction that writes, so that SQLite takes the lock at its beginning.
+
+    Without `remaps` the file stays mapped if it was: for short ones that come between reads. An engine of its own with
+    these options would do as well, but whatever is asked of that costs a quarter more.
+    """
+    with engine.connect().execution_options(writes=True, remaps=remaps) as connection, connection.begin():
+        yield connection
 
 
 def migrate(engine: sa.Engine) -> None:
@@ -129,10 +142,11 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
+        options = connection.get_execution_options()
+        writes = options.get("writes", False)
         # Reads through the mapped file stay fast however large it is; a writer would only fill its memory with it.
         mapped = 0 if writes else MAPPED_BYTES
-        if connection.info.get("mapped") != mapped:
+        if connection.info.get("mapped") != mapped and options.get("remaps", True):
             connection.exec_driver_sql(f"PRAGMA mmap_size = {mapped}")
             connection.info["mapped"] = mapped
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -14,7 +14,8 @@ OWN_KINDS = ("IAMUser", "AssumedRole", "Root")
 def moving(connection: sa.Connection, account: int, account_id: str, actions: Collection[str]) -> list[int]:
     """The positions of these entries, in the order of their times: for an account of which nothing is known yet.
 
-    A caller is first seen once for each lasting principal and each long-term key of theirs.
+    Of each lasting principal, and of each long-term key, that is the first call: one seek in an index, however many more
+    there are. A key that was seen with somebody else before says nothing new.
     """
     e, p, k = entries.c, principals.c, strings.c
     told = connection.execute(sa.select(k.id, k.text).where(k.kind == Kind.ACTION))
@@ -23,13 +24,14 @@ def moving(connection: sa.Connection, account: int, account_id: str, actions: Co
         e.account == account, e.action.in_(numbers), e.error.is_(None)
     )
     own = sa.select(p.id).where(p.account_id == account_id, p.kind.in_(OWN_KINDS))
-    lasting = sa.select(k.id).where(k.kind == Kind.KEY, k.text.like("AKIA%"))
-    key = sa.case((e.access_key.in_(lasting), e.access_key), else_=0)
-    first = sa.func.row_number().over(partition_by=(e.principal, key), order_by=(e.time, e.position))
-    calls = sa.select(e.time, e.position, first.label("place")).where(
-        e.account == account, e.principal.in_(own), HAS_RECORD
+    of_account = sa.select(e.position).where(e.account == account, HAS_RECORD)
+    of_account = of_account.order_by(e.time, e.position).limit(1)
+    of_principal = of_account.where(e.principal == p.id).correlate(principals).scalar_subquery()
+    of_key = of_account.where(e.access_key == k.id, e.principal.in_(own)).correlate(strings).scalar_subquery()
+    first = sa.union(
+        own.with_only_columns(of_principal),
+        sa.select(of_key).where(k.kind == Kind.KEY, k.text.like("AKIA%")),
     )
-    calls_by_place = calls.subquery()
-    seen = sa.select(calls_by_place.c.time, calls_by_place.c.position).where(calls_by_place.c.place == 1)
+    seen = sa.select(e.time, e.position).where(e.account == account, e.position.in_(first))
     both = sa.union(changes, seen).subquery()
     return list(connection.scalars(sa.select(both.c.position).order_by(both.c.time, both.c.position)))

@@ -8,7 +8,7 @@ writer from taking a place that is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import NATIVE, Draft, Entry
 from ledger.log.bodies import AUTHORIZED, Compression, split
+from ledger.log.engine import writing
 from ledger.log.names import Names
 from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
@@ -108,8 +109,7 @@ class Log:
         for account_id in by_account:
             self._may_write(account_id)
         with self._transaction() as connection:
-            for account_id in sorted(by_account):  # one order for all writers: no deadlock
-                account, size = self._take_head(connection, account_id)
+            for account_id, (account, size) in self._take_heads(connection, by_account).items():
                 if head is not None and size != head:
                     raise HeadMoved(account_id, head, size)
                 fresh = self._fresh(connection, account, by_account[account_id])
@@ -124,10 +124,20 @@ class Log:
 
         What is appended within is durable then, all of it; where the block raises, nothing is.
         """
-        self._may_write(account_id)
-        with self._transaction() as connection:
-            account, size = self._take_head(connection, account_id)
-            yield Turn(self, connection, account_id, account, size)
+        with self.turns([account_id]) as turns:
+            yield turns[account_id]
+
+    @contextmanager
+    def turns(self, account_ids: Collection[str]) -> Iterator[dict[str, Turn]]:
+        """Hold the heads of several accounts' logs: what is appended to any of them within is durable then, or nothing is."""
+        for account_id in account_ids:
+            self._may_write(account_id)
+        with self._transaction(remaps=False) as connection:
+            heads = self._take_heads(connection, account_ids)
+            yield {
+                account_id: Turn(self, connection, account_id, account, size)
+                for account_id, (account, size) in heads.items()
+            }
 
     @contextmanager
     def sole_turn(self, account_id: str) -> Iterator[Turn]:
@@ -139,16 +149,19 @@ class Log:
             yield Turn(self, connection, account_id, account, size)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def _transaction(self, *, remaps: bool = True) -> Iterator[sa.Connection]:
         try:
-            with (
-                self._names.in_transaction(),
-                self.engine.execution_options(writes=True).begin() as connection,
-            ):
+            with self._names.in_transaction(), writing(self.engine, remaps=remaps) as connection:
                 yield connection
         except BaseException:
             self._arrived.clear()
             raise
+
+    def _take_heads(
+        self, connection: sa.Connection, account_ids: Iterable[str]
+    ) -> dict[str, tuple[int, int]]:
+        """In one order for all writers, and before anything else that they wait for: no deadlock."""
+        return {account_id: self._take_head(connection, account_id) for account_id in sorted(account_ids)}
 
     def _take_head(self, connection: sa.Connection, account_id: str) -> tuple[int, int]:
         row = connection.execute(_HEAD, {"account_id": account_id}).first()
@@ -302,7 +315,7 @@ class Log:
         content = train_dictionary(samples)
         if content is None:
             return
-        with self.engine.execution_options(writes=True).begin() as connection:
+        with writing(self.engine) as connection:
             # another writer may just have done so, or do so now
             if connection.execute(sa.select(sa.func.count()).select_from(dictionaries)).scalar_one() == 0:
                 trained = _upsert(connection.dialect.name, dictionaries).values(id=1, content=content)

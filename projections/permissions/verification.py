@@ -109,9 +109,8 @@ def verify_decisions(log: Log, account_ids: Sequence[str], progress: Progress | 
             if isinstance(found, Divergence):
                 verified.divergences.append(found)
                 continue
-            for state_of, state in found.positions.items():
-                due.setdefault(state_of, []).append(_Due(state, account_id, entry.position))
-                break  # of several, the others differ from what is made again, and so are reported
+            state_of = account_id if account_id in found.positions else next(iter(found.positions))
+            due.setdefault(state_of, []).append(_Due(found.positions[state_of], account_id, entry.position))
     for state_of, decisions in due.items():
         decisions.sort(key=lambda one: (one.state, one.account_id, one.position))
         _Verifying(log, state_of, verified).run(decisions, progress)
@@ -173,9 +172,8 @@ class _Verifying:
         self._log = log
         self._verified = verified
         self._account_id = account_id
-        self._replay = Replay(account_id)
-        self._entries = _in_order(log, account_id)
-        self._damage: str | None = None
+        self._folding = _Folding(log, account_id)
+        self._elsewhere: dict[str, _Folding] = {}
         self._entitlements = Entitlements()
         self._sessions: dict[int, Session | None] = {}
 
@@ -205,10 +203,10 @@ class _Verifying:
         stored = Authorization.from_bytes(entry.authorization)
         told = stored.to_document()
         place = (entry.account_id, entry.position)
-        account = self._account_at(state)
+        account = self._folding.account_at(state)
         session = None if stored.session is None or account is None else self._session(stored.session)
         if account is None or (stored.session is not None and session is None):
-            detail = self._damage or f"entry {stored.session} opened no session"
+            detail = self._folding.damage or f"entry {stored.session} opened no session"
             return Divergence(*place, Reason.NO_STATE, detail, entry, told)
         if not _is_holder(account, stored, entry):
             detail = f"it goes by the policies of {stored.holder}, and the call is of {stored.principal.arn}"
@@ -216,6 +214,9 @@ class _Verifying:
         if not is_of_the_call(stored, entry.record, account):
             detail = f"it is about {stored.action} on {stored.resource}, and the call is not"
             return Divergence(*place, Reason.NOT_OF_THE_CALL, detail, entry, told)
+        there, missing = self._there(stored)
+        if missing is not None:
+            return Divergence(*place, Reason.NO_STATE, missing, entry, told)
         recomputed = authorize(
             account,
             stored.principal,
@@ -227,6 +228,7 @@ class _Verifying:
             at=entry.time,
             session=session,
             entitlements=self._entitlements,
+            there=there,
         )
         self._verified.recomputed += 1
         if recomputed == stored:
@@ -238,25 +240,53 @@ class _Verifying:
             detail = f"{stored.verdict} as stored, but not for the same reason"
         return Divergence(*place, Reason.DIFFERS, detail, entry, told, again, differs)
 
-    def _account_at(self, state: int) -> Account | None:
-        """The fold of the entries before this position; None where `_damage` tells why there is none."""
-        try:
-            while self._damage is None and self._replay.position < state:
-                self._replay.take(next(self._entries))
-        except StopIteration:
-            self._damage = (
-                f"the log of account {self._account_id} has only {self._replay.position} entries here"
-            )
-        except EntryDamaged as error:
-            self._damage = str(error)
-        return self._replay.account if self._replay.position >= state else None
+    def _there(self, stored: Authorization) -> tuple[tuple[Account, int] | None, str | None]:
+        """The state of the other account that was asked, where one was; and why there is none.
+
+        Calls are decided with both heads held, so that in the order of the one account the other only grows.
+        """
+        others = [it for it in stored.positions.items() if it[0] != self._account_id]
+        if not others:
+            return None, None
+        account_id, state = others[0]
+        folding = self._elsewhere.get(account_id)
+        if folding is None or folding.position > state:
+            folding = self._elsewhere[account_id] = _Folding(self._log, account_id)
+        account = folding.account_at(state)
+        return (None, folding.damage) if account is None else ((account, state), None)
 
     def _session(self, position: int) -> Session | None:
         if position not in self._sessions:
-            entry = self._log.entry(self._account_id, position) if position < self._replay.position else None
+            entry = self._log.entry(self._account_id, position) if position < self._folding.position else None
             change = None if entry is None else Change(entry.position, entry.record, entry.origin.native)
             self._sessions[position] = None if change is None else session_opened(change)
         return self._sessions[position]
+
+
+class _Folding:
+    """One account, folded up to one position after the other; `damage` tells why it can't be."""
+
+    def __init__(self, log: Log, account_id: str) -> None:
+        self._replay = Replay(account_id)
+        self._entries = _in_order(log, account_id)
+        self.damage: str | None = None
+
+    @property
+    def position(self) -> int:
+        return self._replay.position
+
+    def account_at(self, state: int) -> Account | None:
+        """The fold of the entries before this position."""
+        try:
+            while self.damage is None and self.position < state:
+                self._replay.take(next(self._entries))
+        except StopIteration:
+            self.damage = (
+                f"the log of account {self._replay.account_id} has only {self.position} entries here"
+            )
+        except EntryDamaged as error:
+            self.damage = str(error)
+        return self._replay.account if self.position >= state else None
 
 
 def _is_holder(account: Account, stored: Authorization, entry: Entry) -> bool:

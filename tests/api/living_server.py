@@ -73,8 +73,9 @@ class LivingServer:
         checkpoint_key: Signer | None = None,
         witnesses: Sequence[Witness] = (),
     ) -> None:
+        self.database_url, self.vault_key = database_url, vault_key or new_key()
         self.log = Log(open_engine(database_url, create=True))
-        self.vault = Vault(self.log.engine, Keyring(vault_key or new_key()))
+        self.vault = Vault(self.log.engine, Keyring(self.vault_key))
         self.investigation = Investigation(Log(self.log.engine))
         folder = None if delivered is None else FolderBucket(delivered)
         self.checkpoints = Checkpoints(self.log, checkpoint_key or new_ledger_key("tested"))

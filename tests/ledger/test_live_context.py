@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ledger.authority.context import live_context
+from ledger.authority.context import Contexts
 from ledger.authority.recording import Surroundings, record_of, recorded
+from ledger.iam.deciding import Bearer
 from ledger.policy.request import caller_of
 from ledger.record import read_record
 from tests.ledger.asking import ROOT_BEARER, Asked
@@ -24,18 +25,18 @@ def context(iam: Asked, action: str, resource: str, *, secure: bool = False, **p
         read_only=False,
         request=recorded(parameters),
     )
-    caller = caller_of(f"arn:aws:iam::{ACCOUNT}:user/admin", None, "AIDAADMIN0000001")
-    return live_context(read_record(record), action, resource, iam.account, caller, around)
+    by = Bearer(caller_of(f"arn:aws:iam::{ACCOUNT}:user/admin", None, "AIDAADMIN0000001"), "AKIAADMIN0000001")
+    return Contexts().of_call(read_record(record), action, resource, iam.account, by, around)
 
 
 def test_the_boundary_and_the_tags_of_whom_it_is_about_are_told() -> None:
     iam = Asked(create_policy())
     iam("CreateUser", UserName="alice", PermissionsBoundary=OWN, Tags=[{"Key": "team", "Value": "blue"}])
     told = context(iam, "iam:AttachUserPolicy", ALICE, UserName="alice", PolicyArn=READ_ONLY)
-    assert told["iam:PermissionsBoundary"] == (OWN,)
-    assert told["iam:PolicyARN"] == (READ_ONLY,)
-    assert told["aws:ResourceTag/team"] == ("blue",)
-    assert "iam:PermissionsBoundary" not in context(iam, "iam:ListUserTags", ALICE, UserName="alice")
+    assert told["iam:permissionsboundary"] == (OWN,)
+    assert told["iam:policyarn"] == (READ_ONLY,)
+    assert told["aws:resourcetag/team"] == ("blue",)
+    assert "iam:permissionsboundary" not in context(iam, "iam:ListUserTags", ALICE, UserName="alice")
 
 
 def test_the_boundary_that_a_call_sets_goes_before_the_one_that_is_there() -> None:
@@ -43,13 +44,13 @@ def test_the_boundary_that_a_call_sets_goes_before_the_one_that_is_there() -> No
     iam("CreateUser", UserName="alice", PermissionsBoundary=OWN)
     asked: dict[str, Any] = {"UserName": "alice", "PermissionsBoundary": READ_ONLY}
     told = context(iam, "iam:PutUserPermissionsBoundary", ALICE, **asked)
-    assert told["iam:PermissionsBoundary"] == (READ_ONLY,)
+    assert told["iam:permissionsboundary"] == (READ_ONLY,)
 
 
 def test_whence_and_how_it_came() -> None:
     iam = Asked()
     told = context(iam, "iam:ListUsers", "*", secure=True)
-    assert told["aws:SourceIp"] == ("192.0.2.7",)
-    assert told["aws:SecureTransport"] == ("true",)
-    assert context(iam, "iam:ListUsers", "*")["aws:SecureTransport"] == ("false",)
+    assert told["aws:sourceip"] == ("192.0.2.7",)
+    assert told["aws:securetransport"] == ("true",)
+    assert context(iam, "iam:ListUsers", "*")["aws:securetransport"] == ("false",)
     assert not any(key.startswith(("s3:", "ec2:")) for key in told)

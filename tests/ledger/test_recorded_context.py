@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.calls.context_reader import KEYS
-from ledger.calls.recorded_context import Known, context_of
+from ledger.calls.recorded_context import Known, context_of, of_caller, of_request, of_time
+from ledger.iam.deciding import DECISIONS
 from ledger.record import read_record
 from tests.conftest import ROOT as PROJECT
 from tests.ledger.real import INVICTUS, records_of
@@ -360,3 +362,26 @@ def test_no_record_makes_it_stumble(service: str, request_parameters: Any, ident
     )
     known = context_of(read_record({**document, **more}))
     assert all(known.knows(key) for key in known.values)
+
+
+@given(
+    st.sampled_from([*sorted(DECISIONS), "s3:GetObject", "cloudtrail:LookupEvents"]),
+    st.sampled_from(
+        [None, {"serialNumber": "arn:aws:iam::1:mfa/a"}, {"tags": [{"key": "team", "value": "blue"}]}]
+    ),
+    st.sampled_from([ROOT, ADMIN, SERVICE, session(), session(ec2RoleDelivery="2.0", sourceIdentity="ann")]),
+    st.dictionaries(st.sampled_from(["team", "cost"]), st.sampled_from(["blue", "red"])),
+)
+def test_what_follows_from_the_caller_the_time_and_the_call_is_together_all_there_is(
+    action: str, request: dict[str, Any] | None, who: dict[str, Any], tags: dict[str, str]
+) -> None:
+    service, _, name = action.partition(":")
+    record = read_record(call(name, request, source=f"{service}.amazonaws.com", by=who))
+    context = who.get("sessionContext", {}).get("attributes", {})
+    since = NOON - 120 if context.get("mfaAuthenticated") == "true" else None
+    asked = "iam:PassRole" if action == "iam:AddRoleToInstanceProfile" else action
+    told = of_request(orjson.dumps(request), called=record.action, action=asked, resource_tags=tags)
+    parts = {**of_caller(record), **of_time(NOON, mfa_since=since), **told}
+    assert parts == context_of(record, action=asked, resource_tags=tags).values
+    other = call("ListBuckets", {"prefix": "a"}, source="s3.amazonaws.com", by=who, at=NOON + 7)
+    assert of_caller(read_record(other)) == of_caller(record)

@@ -23,6 +23,9 @@ ALICE = {
     "accessKeyId": "AKIAALICE0000001",
 }
 
+OTHER_KEY = {"accessKeyId": "AKIAALICE0000002"}
+RENAMED = {"arn": f"arn:aws:iam::{ACCOUNT}:user/eve", "userName": "eve"}
+
 operations = st.sampled_from(
     [
         lambda **how: create_user(**how),
@@ -34,6 +37,9 @@ operations = st.sampled_from(
         lambda **how: call("UpdateUser", {"userName": "alice", "newUserName": "eve"}, **how),
         lambda **how: call("ListUsers", {}, **how),
         lambda **how: call("ListUsers", {}, **how | {"by": ALICE}),
+        lambda **how: call("ListUsers", {}, **how | {"by": ALICE | OTHER_KEY}),
+        lambda **how: call("ListUsers", {}, **how | {"by": ALICE | RENAMED}),
+        lambda **how: call("ListUsers", {}, **how | {"by": ALICE | RENAMED | OTHER_KEY}),
         lambda **how: call("CreateUser", {"userName": "eve"}, **how | {"error": "AccessDenied"}),
     ]
 )
