@@ -31,7 +31,7 @@ from ledger.policy.decision import (
     Way,
 )
 from ledger.policy.entitlements import TRUSTING, Entitlement, Entitlements, session_policies, trust_of
-from ledger.policy.evaluation import Policies, PolicySet, evaluate
+from ledger.policy.evaluation import PolicySet, evaluate
 from ledger.policy.request import Caller, CallerKind, Request, account_in, caller_of, request_of
 from ledger.policy.session_limits import with_limits
 from ledger.record import canonical, format_time, parse_time
@@ -178,14 +178,7 @@ def authorize(
         unknown += untold
     told = {key.lower(): tuple(values) for key, values in sorted(context.items())}
     request = request_of(caller, action, resource, {**_tags(found, session), **told})
-    policies = Policies(
-        identity=entitlement.identity,
-        boundary=entitlement.boundary,
-        session=limits,
-        resource=trust,
-        trust=trust is not None,
-    )
-    decision = evaluate(request, policies)
+    decision = evaluate(request, entitlement.policies(limits, trust))
     if decision.allowed and _root_without_mfa(account, request):
         decision = decision._replace(verdict=Verdict.IMPLICIT_DENY, missing=(MFA_OF_ROOT,))
     return Authorization(

@@ -132,7 +132,13 @@ def _said(decision: Decision, layer: Layer) -> Verdict:
 def _allowed_by_organizations(request: Request, policies: Policies) -> bool | None:
     if not policies.service_controls:
         return None
-    within = request._replace(resource_account=request.caller.account_id)
+    within = request_of(
+        request.caller,
+        request.action,
+        request.resource,
+        request.values,
+        resource_account=request.caller.account_id,
+    )
     controls = Policies(identity=PolicySet([ALL]), service_controls=policies.service_controls)
     return evaluate(within, controls).allowed
 
@@ -141,10 +147,8 @@ def _missing(simulation: Simulation, request: Request) -> Iterable[str]:
     """The keys that statements about this action and resource ask for, and nobody supplied."""
     told: dict[str, None] = {}
     for policies in (simulation.policies.identity, simulation.policies.resource):
-        for resource_test, _, _, _, _, statement in (
-            () if policies is None else policies.about(request.action)
-        ):
-            if resource_test is None or resource_test(request.resource or ""):
+        for _, test, *_, statement in () if policies is None else policies.about(request.action):
+            if test is None or test(request.resource or ""):
                 asked = statement.resource_keys.union(*(clause.keys for clause in statement.clauses))
                 told |= dict.fromkeys(asked - request.values.keys())
     return (spelt for key, spelt in simulation.keys.items() if key in told)

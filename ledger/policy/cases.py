@@ -78,7 +78,7 @@ def evaluate_case(case: Any) -> dict[str, Any]:
         raise NotACase(f"a case is an object, not {type(case).__name__}")
     if strange := sorted(map(str, case.keys() - MEMBERS)):
         raise NotACase(f"a case has no member {strange[0]!r}")
-    return told(evaluate(_request(case), _policies(case)))
+    return told(evaluate(request_in(case), policies_in(case)))
 
 
 def told(decision: Decision) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def told(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _request(case: Mapping[str, Any]) -> Request:
+def request_in(case: Mapping[str, Any]) -> Request:
     context = _context({} if case.get("context") is None else case["context"])
     action = _text(case, "action")
     if ":" not in action:
@@ -138,7 +138,7 @@ def _context(told: Any) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _policies(case: Mapping[str, Any]) -> Policies:
+def policies_in(case: Mapping[str, Any]) -> Policies:
     trust = case.get("trustPolicy") or False
     if not isinstance(trust, bool):
         raise NotACase("trustPolicy: true or false")

@@ -6,8 +6,7 @@ for nothing, and its number is kept in `unreadable`. `ledger.policy.grammar` is 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -15,16 +14,18 @@ import orjson
 
 from ledger.policy.conditions import BadCondition, Clause, read_conditions
 from ledger.policy.decision import Effect, Through
-from ledger.policy.patterns import Test, compiled, glob_source, test_of
+from ledger.policy.patterns import Test, any_of, glob_test, test_of
 from ledger.policy.principals import BadPrincipal, Principals, read_principals
 from ledger.policy.request import Caller
 from ledger.policy.variables import Template, Values, fill, keys_of, read_template
 
 VERSION_WITH_VARIABLES = "2012-10-17"
 POLICIES_KEPT_MAX = 32_768
-_SERVICE = re.compile(r"[^*?:]+(?=:)")
 
 DynamicTest = Callable[[str, Values], bool]
+
+
+_EFFECTS = {str(effect): effect for effect in Effect}
 
 
 class Unreadable(ValueError):
@@ -32,10 +33,15 @@ class Unreadable(ValueError):
 
 
 class Statement:
-    """One statement. `index` counts from 0; patterns of actions are in lower case."""
+    """One statement. `index` counts from 0; patterns of actions are in lower case.
+
+    `patterns` are those of actions by service; under None those in which the service is a pattern too.
+    `resource_keys` are the condition keys that the resources' variables ask for. `conditional` says that more of a
+    request matters than its action and resource.
+    """
 
     def __init__(self, index: int, told: Any, *, variables: bool) -> None:
-        if not isinstance(told, Mapping):
+        if not isinstance(told, dict):
             raise Unreadable(f"a statement is an object, not {type(told).__name__}")
         self.index = index
         sid = told.get("Sid")
@@ -43,11 +49,14 @@ class Statement:
         effect = told.get("Effect")
         if effect not in ("Allow", "Deny"):
             raise Unreadable(f"{effect!r} is neither Allow nor Deny")
-        self.effect = Effect(effect)
+        self.effect = _EFFECTS[effect]
         actions, self.all_actions_but = _either(told, "Action", "NotAction")
         if actions is None:
             raise Unreadable("there is neither Action nor NotAction")
-        self.actions = tuple(action.lower() for action in actions)
+        self.actions = tuple([action.lower() for action in actions])
+        self.patterns: dict[str | None, list[str]] = {}
+        for action in self.actions:
+            self.patterns.setdefault(_service_of(action), []).append(action)
         self.resources, self.all_resources_but = _either(told, "Resource", "NotResource")
         principals = told.get("Principal", told.get("NotPrincipal"))
         self.all_principals_but = "NotPrincipal" in told
@@ -59,49 +68,35 @@ class Statement:
             )
         except (BadPrincipal, BadCondition) as error:
             raise Unreadable(str(error)) from error
-        self.holds = tuple(clause.holds for clause in self.clauses)
-        self._variables = variables
-
-    @cached_property
-    def patterns(self) -> dict[str | None, list[str]]:
-        """Patterns of actions by service; under None those in which the service is a pattern too."""
-        found: dict[str | None, list[str]] = {}
-        for action in self.actions:
-            service = _SERVICE.match(action)
-            found.setdefault(service[0] if service else None, []).append(action)
-        return found
+        self._variables = variables and any("${" in text for text in self.resources or ())
+        self.resource_keys: frozenset[str] = (
+            frozenset().union(*map(keys_of, self.templates)) if self._variables else frozenset()
+        )
+        self.conditional = bool(self.clauses or self.resource_keys or principals is not None)
 
     def tested_for(self, service: str) -> Test | bool:
         """How to test actions of a service: by a function, or True for all of them, or False for none."""
         if self.all_actions_but:
             test = test_of(self.actions)
             return False if test is None else lambda action: not test(action)
-        patterns = self.patterns.get(service, [])
-        if (broad := self.patterns.get(None)) is not None:
-            patterns = patterns + broad
+        patterns = self.patterns.get(service, []) + self.patterns.get(None, [])
         if not patterns:
             return False
         if f"{service}:*" in patterns:
             return True
         return test_of(patterns) or True
 
-    @cached_property
+    @property
     def templates(self) -> tuple[Template, ...]:
         return tuple(read_template(text, variables=self._variables) for text in self.resources or ())
-
-    @cached_property
-    def resource_keys(self) -> frozenset[str]:
-        """The condition keys that the resources' variables ask for."""
-        return frozenset().union(*map(keys_of, self.templates))
 
     @cached_property
     def resource_test(self) -> Test | None:
         """Whether a resource is meant; None where each is, or where it depends on the request."""
         if self.resources is None or self.resource_keys:
             return None
-        if any(len(template) > 1 or not isinstance(template[0], str) for template in self.templates):
-            source = "|".join(glob_source(_full(template, {})) for template in self.templates)
-            test: Test | None = compiled(source).fullmatch
+        if self._variables:
+            test: Test | None = any_of([glob_test(_filled(template, {})) for template in self.templates])
         else:
             test = test_of(self.resources)
         if not self.all_resources_but:
@@ -119,10 +114,18 @@ class Statement:
             filled = [fill(template, values) for template in templates]
             if None in filled:
                 return False  # an unknown variable: the statement does not match
-            source = "|".join(glob_source(parts) for parts in filled if parts is not None)
-            return (compiled(source).fullmatch(resource) is not None) is not but
+            return any(glob_test(parts)(resource) for parts in filled if parts is not None) is not but
 
         return test
+
+    def holds(self, resource: str, values: Values) -> bool:
+        """Whether what depends on the context is so; the principal is another matter."""
+        if self.dynamic_test is not None and not self.dynamic_test(resource, values):
+            return False
+        for clause in self.clauses:  # noqa: SIM110 - the generator of an `all` costs more than most clauses
+            if not clause.holds(values):
+                return False
+        return True
 
     def through(self, caller: Caller, values: Values) -> Through:
         """Whether the statement speaks of the caller, and by which of its names; only where it names anyone."""
@@ -137,7 +140,7 @@ class Statement:
 
 
 class Policy:
-    """A document. The statements about an action are looked up once for each action and document."""
+    """A document. `services` are those that it names; `broad` says that it may speak of others too."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
@@ -150,31 +153,28 @@ class Policy:
                 self.statements.append(Statement(index, one, variables=variables))
             except Unreadable:
                 self.unreadable.append(index)
-        self._of_service: dict[str, list[tuple[Statement, Test | None]]] = {}
-        self._about: dict[str, tuple[Statement, ...]] = {}
-
-    @cached_property
-    def services(self) -> frozenset[str] | None:
-        """The services that the document speaks of; None where it may speak of any."""
-        found: set[str] = set()
+        self.services: set[str | None] = set()
+        self.broad = False
         for statement in self.statements:
-            if statement.all_actions_but or None in statement.patterns:
-                return None
-            found.update(service for service in statement.patterns if service is not None)
-        return frozenset(found)
+            self.broad |= statement.all_actions_but
+            self.services.update(statement.patterns)
+        self.broad |= None in self.services
+        self._of_service: dict[str, list[tuple[Statement, Test | None]]] = {}
 
-    def about(self, action: str) -> Sequence[Statement]:
-        """The statements whose actions include this one (in lower case)."""
-        found = self._about.get(action)
+    def of_service(self, service: str) -> Sequence[tuple[Statement, Test | None]]:
+        """The statements that speak of a service's actions; the test, where there is one, tells of which."""
+        if service not in self.services:
+            service = ""  # all that the document does not name are one to it
+        found = self._of_service.get(service)
         if found is None:
-            service = action.partition(":")[0]
-            tests = self._of_service.get(service)
-            if tests is None:
-                tests = self._of_service[service] = self._tests(service)
-            found = tuple(statement for statement, test in tests if test is None or test(action))
-            if found or len(self._about) < POLICIES_KEPT_MAX:
-                self._about[action] = found
+            found = self._of_service[service] = self._tests(service)
         return found
+
+    def about(self, action: str) -> Iterator[Statement]:
+        """The statements whose actions include this one (in lower case)."""
+        for statement, test in self.of_service(action.partition(":")[0]):
+            if test is None or test(action):
+                yield statement
 
     def _tests(self, service: str) -> list[tuple[Statement, Test | None]]:
         found: list[tuple[Statement, Test | None]] = []
@@ -197,7 +197,13 @@ def _compiled(text: bytes) -> Policy:
     return Policy(orjson.loads(text))
 
 
-def _either(told: Mapping[str, Any], name: str, negated: str) -> tuple[list[str] | None, bool]:
+def _service_of(action: str) -> str | None:
+    """The service that a pattern of actions names; None where that is a pattern itself."""
+    service, colon, _ = action.partition(":")
+    return service if colon and service and "*" not in service and "?" not in service else None
+
+
+def _either(told: dict[str, Any], name: str, negated: str) -> tuple[list[str] | None, bool]:
     """The texts of an element that is there as it is, or negated, or not at all."""
     if name in told and negated in told:
         raise Unreadable(f"there are both {name} and {negated}")
@@ -205,12 +211,15 @@ def _either(told: Mapping[str, Any], name: str, negated: str) -> tuple[list[str]
     if found is None:
         return None, False
     texts = found if isinstance(found, list) else [found]
-    if not texts or not all(isinstance(text, str) for text in texts):
-        raise Unreadable(f"{name} is a text or a list of texts")
+    for text in texts:
+        if not isinstance(text, str):
+            raise Unreadable(f"{name} is a text or a list of texts")
+    if not texts:
+        raise Unreadable(f"{name} is empty")
     return texts, negated in told
 
 
-def _full(template: Template, values: Values) -> Any:
+def _filled(template: Template, values: Values) -> Any:
     parts = fill(template, values)
     assert parts is not None, "a template without variables is always full"
     return parts

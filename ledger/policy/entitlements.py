@@ -7,7 +7,7 @@ the same values, so that asking again and again while the account moves on costs
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.account.account import Account
@@ -26,7 +26,7 @@ from ledger.account.entities import (
 from ledger.account.managed_policies import doubtful, managed_policy
 from ledger.policy.decision import Grant, GrantKind, Layer, Source, Unknown, UnknownKind, Way
 from ledger.policy.document import Policy, compile_policy
-from ledger.policy.evaluation import NO_POLICIES, PolicySet
+from ledger.policy.evaluation import NO_POLICIES, Policies, PolicySet
 from ledger.policy.own_password import own_password_policy
 
 AWS_MANAGED = ":iam::aws:policy/"
@@ -52,6 +52,19 @@ class Entitlement:
     identity: PolicySet = NO_POLICIES
     boundary: PolicySet | None = None
     unknown: tuple[Unknown, ...] = ()
+    _alone: Policies = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_alone", Policies(self.identity, self.boundary))
+
+    def policies(self, session: PolicySet | None = None, trust: PolicySet | None = None) -> Policies:
+        """All that is in force with what limits the session, and for a role what its trust policy says.
+
+        Where there is neither, as a rule, it is the same object, which knows what was asked before.
+        """
+        if session is None and trust is None:
+            return self._alone
+        return Policies(self.identity, self.boundary, session, trust, trust=trust is not None)
 
 
 @dataclass(frozen=True, slots=True)

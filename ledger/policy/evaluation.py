@@ -2,16 +2,16 @@
 
 Source: IAM user guide, "Policy evaluation logic" with its pages for one account and for two, for permissions
 boundaries and for session policies; `docs/policies.md` tells the rules in the order in which they are followed.
+
+What the statements say of a request is gathered in bits, and each combination of bits is settled once. Where none of
+them asks for more than action and resource, the decision is kept for whoever asks the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from typing import NamedTuple
 
-from ledger.policy.conditions import Holds
 from ledger.policy.decision import (
     Decision,
     Effect,
@@ -23,65 +23,65 @@ from ledger.policy.decision import (
     UnknownKind,
     Verdict,
 )
-from ledger.policy.document import DynamicTest, Policy, Statement
+from ledger.policy.document import Policy, Statement
+from ledger.policy.memory import Memory
 from ledger.policy.patterns import Test
-from ledger.policy.request import CallerKind, Request
+from ledger.policy.request import Caller, CallerKind, Request
 
 NEEDS_NO_PERMISSION = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
-ALLOW, DENY = 32, 64  # beside the bits of `Through`
-THROUGH = 31
 ITSELF, ANYONE = int(Through.ITSELF), int(Through.ANYONE)
 INSTEAD = int(Through.ROLE | Through.ANYONE)  # of the caller's identity policies
 
-Candidate = tuple[Test | None, DynamicTest | None, tuple[Holds, ...], int, Match, Statement]
-"""A statement about an action: what of the resource and of the context must hold, and what it then says."""
+# What is said of a request, in bits: through which entries the resource's policy names the caller; that something
+# denies; and for each layer, in the order in which they are told, that it allows.
+THROUGH, DENIED = 31, 32
+IDENTITY, BOUNDARY, SESSION, RESOURCE, CONTROLS = 64, 128, 256, 512, 1024
+OWN = IDENTITY | BOUNDARY | SESSION
+
+SERVICES_KEPT_MAX = 1_024
+CALLERS_KEPT_MAX = 1_024
+_ANSWERS = Memory(65_536)
+
+Candidate = tuple[Test | None, Test | None, bool, Match, Statement]
+"""A statement about a service: the tests of an action, and of a resource where it is always the same; whether it
+allows. There is no test where all pass."""
 
 
 class PolicySet:
     """The policies of one layer: any of their statements may allow, and any may deny."""
 
-    __slots__ = ("_about", "_of_any_service", "_of_service", "entries")
+    __slots__ = ("_of_service", "entries")
 
     def __init__(self, entries: Iterable[tuple[Policy, Source]]) -> None:
         self.entries = tuple(entries)
-        self._about: dict[str, tuple[Candidate, ...]] = {}
-        self._of_service: dict[str, list[tuple[Policy, Source]]] = {}
-        self._of_any_service: list[tuple[Policy, Source]] = []
-        for entry in self.entries:
-            services = entry[0].services
-            if services is None:
-                for those in (self._of_any_service, *self._of_service.values()):
-                    those.append(entry)
-            else:
-                for service in services:
-                    if service not in self._of_service:
-                        self._of_service[service] = list(self._of_any_service)
-                    self._of_service[service].append(entry)
+        self._of_service: dict[str, tuple[Candidate, ...]] = {}
 
-    def about(self, action: str) -> tuple[Candidate, ...]:
+    def about(self, action: str) -> list[Candidate]:
         """The statements whose actions include this one (in lower case)."""
-        found = self._about.get(action)
+        candidates = self.of_service(action.partition(":")[0])
+        return [one for one in candidates if one[0] is None or one[0](action)]
+
+    def of_service(self, service: str) -> tuple[Candidate, ...]:
+        """The statements that speak of actions of the service."""
+        found = self._of_service.get(service)
         if found is None:
-            service = action.partition(":")[0]
-            found = self._about[action] = tuple(
-                (
-                    statement.resource_test,
-                    statement.dynamic_test,
-                    statement.holds,
-                    ALLOW if statement.effect is Effect.ALLOW else DENY,
-                    Match(source, statement.index, statement.sid, statement.effect),
-                    statement,
-                )
-                for policy, source in self._of_service.get(service, self._of_any_service)
-                for statement in policy.about(action)
-            )
+            if len(self._of_service) >= SERVICES_KEPT_MAX:  # so many there are only if somebody makes them up
+                self._of_service.clear()
+            found = self._of_service[service] = tuple(self._find(service))
         return found
+
+    def _find(self, service: str) -> Iterator[Candidate]:
+        for policy, source in self.entries:
+            if policy.broad or service in policy.services:
+                for statement, test in policy.of_service(service):
+                    match = Match(source, statement.index, statement.sid, statement.effect)
+                    yield test, statement.resource_test, statement.effect is Effect.ALLOW, match, statement
 
 
 NO_POLICIES = PolicySet(())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Policies:
     """All policies in force for a request. None is a layer that there is not, and that so does not limit.
 
@@ -96,124 +96,117 @@ class Policies:
     trust: bool = False
     service_controls: tuple[PolicySet, ...] = ()
     resource_controls: tuple[PolicySet, ...] = ()
+    _ready: dict[Caller, _Ready] = field(default_factory=dict, init=False, repr=False)
+
+    def ready_for(self, caller: Caller) -> _Ready:
+        found = self._ready.get(caller)
+        if found is None:
+            if len(self._ready) >= CALLERS_KEPT_MAX:
+                self._ready.clear()
+            found = self._ready[caller] = _Ready(caller, self)
+        return found
 
 
-class _Said(NamedTuple):
-    """What each layer said, in bits: ALLOW, DENY, and through which entries the resource's policy names the caller.
+class _Ready:
+    """Policies made ready for a caller: the layers that apply, each with its bit and name, as they are told."""
 
-    None where a layer has nothing to say to the caller.
-    """
+    __slots__ = ("_kind", "_settled", "_trust", "answers", "layers", "sets")
 
-    identity: int | None
-    boundary: int | None
-    session: int | None
-    resource: int | None
-    service_controls: tuple[int, ...]
-    resource_controls: tuple[int, ...]
+    def __init__(self, caller: Caller, policies: Policies) -> None:
+        self.layers = tuple(_applying(caller, policies))
+        self.sets = tuple((layer, policy_set) for layer, _, policy_set in self.layers if policy_set.entries)
+        self.answers: dict[tuple[str, str, str | None], Decision] = {}
+        self._kind = caller.kind
+        self._trust = policies.trust
+        self._settled: dict[int, tuple[Verdict, tuple[str, ...]]] = {}
+
+    def decision(self, request: Request, bits: int, matched: list[Match]) -> Decision:
+        """What comes of what was said."""
+        if request.action in NEEDS_NO_PERMISSION:
+            return Decision(Verdict.ALLOWED, tuple(matched), ())
+        across = request.cross_account
+        said = bits << 1 | across
+        settled = self._settled.get(said)
+        if settled is None:
+            settled = self._settled[said] = self._settle(bits, across)
+        verdict, missing = settled
+        return Decision(verdict, tuple(matched), missing)
+
+    def _settle(self, bits: int, across: bool) -> tuple[Verdict, tuple[str, ...]]:
+        """The verdict, and for an implicit denial the layers that had to allow and did not."""
+        if bits & DENIED:
+            return Verdict.EXPLICIT_DENY, ()
+        through, kind = bits & THROUGH, self._kind
+        allowed = bits & ~RESOURCE
+        if through or not (across or self._trust or kind in (CallerKind.SERVICE, CallerKind.ANONYMOUS)):
+            allowed |= RESOURCE
+        if not across:
+            if through & ITSELF or (through & ANYONE and kind is CallerKind.USER):
+                allowed |= OWN
+            elif through & INSTEAD:
+                allowed |= IDENTITY
+            elif self._trust and not through:
+                # whether anything else had to allow depends on how the trust policy would have named the caller
+                allowed |= OWN
+        missing = tuple([name for layer, name, _ in self.layers if not allowed & layer])
+        return (Verdict.IMPLICIT_DENY, missing) if missing else (Verdict.ALLOWED, ())
+
+
+def _applying(caller: Caller, policies: Policies) -> Iterator[tuple[int, str, PolicySet]]:
+    if caller.account_id is not None and caller.kind is not CallerKind.ROOT:
+        yield IDENTITY, str(Layer.IDENTITY), policies.identity
+        if policies.boundary is not None:
+            yield BOUNDARY, str(Layer.BOUNDARY), policies.boundary
+        if policies.session is not None:
+            yield SESSION, str(Layer.SESSION), policies.session
+    resources = Layer.TRUST if policies.trust else Layer.RESOURCE
+    yield RESOURCE, str(resources), policies.resource or NO_POLICIES
+    if caller.service_linked:
+        return
+    bit = CONTROLS
+    for layer, levels, apply in (
+        (Layer.SERVICE_CONTROL, policies.service_controls, caller.account_id is not None),
+        (Layer.RESOURCE_CONTROL, policies.resource_controls, caller.kind is not CallerKind.SERVICE),
+    ):
+        for level, policy_set in enumerate(levels if apply else ()):
+            yield bit, f"{layer}:{level}", policy_set
+            bit <<= 1
 
 
 def evaluate(request: Request, policies: Policies) -> Decision:
     """The decision on a request under these policies, with every statement that matched."""
-    if request.known is not None or request.resource is None:
+    action, resource = request.action, request.resource
+    if resource is None:
         return _evaluate_partly(request, policies)
-    matched: list[Match] = []
-    said = _ask(request, policies, partial(_match, request, request.resource, matched))
-    verdict, missing = _settle(request, said, trust=policies.trust)
-    return Decision(verdict, tuple(matched), missing)
-
-
-def _ask(request: Request, policies: Policies, match: Callable[[PolicySet], int]) -> _Said:
-    """What the layers say that apply to the caller, asked in the order in which they are told."""
-    caller = request.caller
-    identity = boundary = session = resource = None
-    service_controls: tuple[int, ...] = ()
-    resource_controls: tuple[int, ...] = ()
-    if caller.account_id is not None and caller.kind is not CallerKind.ROOT:
-        identity = match(policies.identity)
-        if policies.boundary is not None:
-            boundary = match(policies.boundary)
-        if policies.session is not None:
-            session = match(policies.session)
-    if policies.resource is not None:
-        resource = match(policies.resource)
-    if (policies.service_controls or policies.resource_controls) and not caller.service_linked:
-        if caller.account_id is not None:
-            service_controls = tuple(map(match, policies.service_controls))
-        if caller.kind is not CallerKind.SERVICE:
-            resource_controls = tuple(map(match, policies.resource_controls))
-    return _Said(identity, boundary, session, resource, service_controls, resource_controls)
-
-
-def _match(request: Request, resource: str, matched: list[Match], policies: PolicySet) -> int:
-    """What the statements that match say, in bits; the statements are added to `matched`."""
-    bits, values = 0, request.values
-    for resource_test, dynamic_test, clauses, says, match, statement in policies.about(request.action):
-        if resource_test is not None and not resource_test(resource):
-            continue
-        if dynamic_test is not None and not dynamic_test(resource, values):
-            continue
-        for holds in clauses:
-            if not holds(values):
-                break
-        else:
-            if statement.principals is not None:
-                through = statement.through(request.caller, values)
-                if not through:
-                    continue
-                if says == ALLOW:
-                    bits |= through
-            matched.append(match)
-            bits |= says
-    return bits
-
-
-def _settle(request: Request, said: _Said, *, trust: bool) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict, and for an implicit denial the layers that had to allow and did not."""
-    identity, boundary, session, resource, service_controls, resource_controls = said
-    if request.action in NEEDS_NO_PERMISSION:
-        return Verdict.ALLOWED, ()
-    if ((identity or 0) | (boundary or 0) | (session or 0) | (resource or 0)) & DENY:
-        return Verdict.EXPLICIT_DENY, ()
-    for bits in (*service_controls, *resource_controls):
-        if bits & DENY:
-            return Verdict.EXPLICIT_DENY, ()
-    kind, across = request.caller.kind, request.cross_account
-    through = (resource or 0) & THROUGH
-    missing = []
-    if trust and not through and not across:
-        # whether anything else had to allow depends on how the trust policy would have named the caller
-        missing.append(str(Layer.TRUST))
-    else:
-        instead = not across and through & INSTEAD
-        alone = not across and (through & ITSELF or (through & ANYONE and kind is CallerKind.USER))
-        if not alone:
-            if identity is not None and not identity & ALLOW and not instead:
-                missing.append(str(Layer.IDENTITY))
-            if boundary is not None and not boundary & ALLOW:
-                missing.append(str(Layer.BOUNDARY))
-            if session is not None and not session & ALLOW:
-                missing.append(str(Layer.SESSION))
-        if not through and (across or kind in (CallerKind.SERVICE, CallerKind.ANONYMOUS)):
-            missing.append(str(Layer.TRUST if trust else Layer.RESOURCE))
-    for layer, levels in (
-        (Layer.SERVICE_CONTROL, service_controls),
-        (Layer.RESOURCE_CONTROL, resource_controls),
-    ):
-        for level, bits in enumerate(levels):
-            if not bits & ALLOW:
-                missing.append(f"{layer}:{level}")
-    return (Verdict.IMPLICIT_DENY, tuple(missing)) if missing else (Verdict.ALLOWED, ())
+    ready = policies.ready_for(request.caller)
+    question = action, resource, request.owner
+    kept = ready.answers.get(question)
+    if kept is not None:
+        return kept
+    service = action.partition(":")[0]
+    bits, matched, conditional = 0, list[Match](), False
+    for layer, policy_set in ready.sets:
+        for of_action, of_resource, allows, match, statement in policy_set.of_service(service):
+            if (of_action is None or of_action(action)) and (of_resource is None or of_resource(resource)):
+                if statement.conditional:
+                    if request.known is not None:
+                        return _evaluate_partly(request, policies)
+                    conditional, values = True, request.values
+                    if not statement.holds(resource, values):
+                        continue
+                    if statement.principals is not None:
+                        through = statement.through(request.caller, values)
+                        if not through:
+                            continue
+                        if allows and layer == RESOURCE:
+                            bits |= int(through)
+                bits |= layer if allows else DENIED
+                matched.append(match)
+    decision = ready.decision(request, bits, matched)
+    return decision if conditional else _ANSWERS.keep(ready.answers, question, decision)
 
 
 # ---- where not everything is known
-
-
-@dataclass(slots=True)
-class _Doubts:
-    """Statements of which it can't be told whether they match, each with what would have to be known."""
-
-    about: dict[int, frozenset[Unknown]] = field(default_factory=dict)  # by the match's id
-    matches: list[Match] = field(default_factory=list)
 
 
 def _evaluate_partly(request: Request, policies: Policies) -> Decision:
@@ -221,72 +214,61 @@ def _evaluate_partly(request: Request, policies: Policies) -> Decision:
 
     It matters where the verdict is not the same for the worst and for the best that could be.
     """
-    matched: list[Match] = []
-    doubts = _Doubts()
-    for policy_set in _sets(policies):
-        for candidate in policy_set.about(request.action):
-            unknown = _unknown_of(request, candidate)
-            if unknown:
-                doubts.about[id(candidate[4])] = unknown
-                doubts.matches.append(candidate[4])
-    said = _ask(request, policies, partial(_match, request, request.resource or "", matched))
-    verdict, missing = _settle(request, said, trust=policies.trust)
-    if not doubts.about:
-        return Decision(verdict, tuple(matched), missing)
-    outcomes = {
-        _settle(request, _ask(request, policies, supposing), trust=policies.trust)[0]
-        for supposing in (
-            partial(_match_supposing, request, doubts, ALLOW),
-            partial(_match_supposing, request, doubts, DENY),
-        )
-    }
-    certain = outcomes == {verdict}
-    said_of = {id(match) for match in matched}
+    ready = policies.ready_for(request.caller)
+    candidates = [
+        (layer, one) for layer, policy_set in ready.sets for one in policy_set.about(request.action)
+    ]
+    doubts = {id(one[3]): unknown for _, one in candidates if (unknown := _unknown_of(request, one))}
+    matching = [(layer, one) for layer, one in candidates if _matches(request, one)]
+    told = ready.decision(request, *_said(request, matching))
+    if not doubts:
+        return told
+    outcomes = set()
+    for supposed in Effect:  # of the doubtful statements those that say this match, and no others
+        supposing = [
+            (layer, one)
+            for layer, one in candidates
+            if (one[3].effect is supposed if id(one[3]) in doubts else _matches(request, one))
+        ]
+        outcomes.add(ready.decision(request, *_said(request, supposing)).verdict)
+    certain = outcomes == {told.verdict}
+    said_of = set(map(id, told.statements))
     return Decision(
-        verdict,
-        tuple(matched),
-        missing,
-        () if certain else tuple(sorted(frozenset().union(*doubts.about.values()))),
-        tuple(match for match in doubts.matches if id(match) not in said_of),
-        verdict is not Verdict.ALLOWED and Verdict.ALLOWED in outcomes,
+        told.verdict,
+        told.statements,
+        told.missing,
+        () if certain else tuple(sorted(frozenset().union(*doubts.values()))),
+        tuple(one[3] for _, one in candidates if id(one[3]) in doubts and id(one[3]) not in said_of),
+        told.verdict is not Verdict.ALLOWED and Verdict.ALLOWED in outcomes,
     )
 
 
-def _sets(policies: Policies) -> Iterator[PolicySet]:
-    yield policies.identity
-    for one in (policies.boundary, policies.session, policies.resource):
-        if one is not None:
-            yield one
-    yield from policies.service_controls
-    yield from policies.resource_controls
-
-
-def _match_supposing(request: Request, doubts: _Doubts, supposed: int, policies: PolicySet) -> int:
-    """What the layer says if of the doubtful statements those that say `supposed` match, and no others."""
-    bits, values, resource = 0, request.values, request.resource or ""
-    for resource_test, dynamic_test, clauses, says, match, statement in policies.about(request.action):
-        if id(match) in doubts.about:
-            if says != supposed:
-                continue
-        elif (
-            (resource_test is not None and not resource_test(resource))
-            or (dynamic_test is not None and not dynamic_test(resource, values))
-            or not all(holds(values) for holds in clauses)
-        ):
-            continue
+def _said(request: Request, candidates: Iterable[tuple[int, Candidate]]) -> tuple[int, list[Match]]:
+    """What the statements say together, in bits, of those that speak of the caller; and which they are."""
+    bits, matched = 0, []
+    for layer, (*_, allows, match, statement) in candidates:
         if statement.principals is not None:
-            through = statement.through(request.caller, values)
+            through = statement.through(request.caller, request.values)
             if not through:
                 continue
-            if says == ALLOW:
-                bits |= through
-        bits |= says
-    return bits
+            if allows and layer == RESOURCE:
+                bits |= int(through)
+        bits |= layer if allows else DENIED
+        matched.append(match)
+    return bits, matched
+
+
+def _matches(request: Request, candidate: Candidate) -> bool:
+    """Whether resource and context are as the statement asks."""
+    _, of_resource, *_, statement = candidate
+    resource = request.resource or ""
+    return (of_resource is None or bool(of_resource(resource))) and statement.holds(resource, request.values)
 
 
 def _unknown_of(request: Request, candidate: Candidate) -> frozenset[Unknown]:
     """What would have to be known to tell whether the statement matches; nothing where that can be told."""
-    resource_test, dynamic_test, _, _, _, statement = candidate
+    _, resource_test, *_, statement = candidate
+    dynamic_test = statement.dynamic_test
     unknown: set[Unknown] = set()
     if dynamic_test is not None and (keys := _untold(request, statement.resource_keys)):
         unknown |= keys

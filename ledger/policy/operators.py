@@ -10,12 +10,12 @@ import binascii
 import ipaddress
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from ledger.policy.patterns import NO_TEXT, Part, Test, arn_source, compiled, glob_source
+from ledger.policy.patterns import NO_TEXT, Part, Test, any_of, arn_source, compiled, glob_test
 from ledger.policy.variables import plain
 
 REMEMBERED_MAX = 4_096
@@ -53,16 +53,12 @@ def _equal_ignoring_case(values: Sequence[Written]) -> Test:
 
 
 def _like(values: Sequence[Written]) -> Test:
-    return _any_of(map(glob_source, values))
+    return any_of(list(map(glob_test, values)))
 
 
 def _arn_like(values: Sequence[Written]) -> Test:
-    return _any_of(map(arn_source, values))
-
-
-def _any_of(sources: Iterable[str]) -> Test:
-    """Whether a text matches any of the regular expressions; of none, no text does, not even the empty one."""
-    return compiled("|".join(sources) or NO_TEXT).fullmatch
+    source = "|".join(map(arn_source, values)) or NO_TEXT
+    return lambda value: compiled(source).fullmatch(value)  # made when it is first needed
 
 
 def _true_or_false(values: Sequence[Written]) -> Test:

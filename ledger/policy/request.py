@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
 
 from ledger.policy.variables import Values
 
@@ -48,6 +47,9 @@ class Caller:
     role_arn: str | None = None  # of a role session: the role's, with its path where that is known
     unique_id: str | None = None  # AIDA…, or AROA…
     values: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        return hash(self.arn)
 
     @property
     def service_linked(self) -> bool:
@@ -95,21 +97,56 @@ def _values(kind: CallerKind) -> dict[str, tuple[str, ...]]:
     return {"aws:principaltype": (str(kind),), "aws:principalisawsservice": ("false",)}
 
 
-class Request(NamedTuple):
-    """`values` are all condition keys that are there, in lower case; `known` tells whether a key that is not there
-    is known to be absent, and is None where all of them are. `resource` is None where nobody told it.
+class Request:
+    """`context` are the condition keys that came with it, spelt in any case; `known` tells whether a key that is not
+    there is known to be absent, and is None where all of them are. `resource` is None where nobody told it, `owner`
+    (the resource's account) where it stands in the resource's ARN, or is the caller's own.
     """
 
-    caller: Caller
-    action: str  # in lower case
-    resource: str | None
-    values: Values
-    resource_account: str | None  # None: the caller's own
-    known: Callable[[str], bool] | None = None
+    __slots__ = ("_values", "action", "caller", "context", "known", "owner", "resource")
+
+    def __init__(
+        self,
+        caller: Caller,
+        action: str,
+        resource: str | None,
+        context: Mapping[str, tuple[str, ...]],
+        owner: str | None,
+        known: Callable[[str], bool] | None,
+    ) -> None:
+        self.caller = caller
+        self.action = action.lower()
+        self.resource = resource
+        self.context = context
+        self.owner = owner
+        self.known = known
+        self._values: Values | None = None
+
+    @property
+    def values(self) -> Values:
+        """All condition keys that are there, in lower case: also those that follow from the caller and the resource.
+
+        Most requests are decided without them, so they are put together when they are first asked for.
+        """
+        if self._values is None:
+            values = {**self.caller.values, **{key.lower(): value for key, value in self.context.items()}}
+            account = self.resource_account
+            if account is not None:
+                values.setdefault("aws:resourceaccount", (account,))
+            self._values = values
+        return self._values
+
+    @property
+    def resource_account(self) -> str | None:
+        """The account that the resource belongs to; None: the caller's own."""
+        if self.owner is None and self.resource is not None:
+            return account_in(self.resource)
+        return self.owner
 
     @property
     def cross_account(self) -> bool:
-        return self.resource_account is not None and self.resource_account != self.caller.account_id
+        account = self.resource_account
+        return account is not None and account != self.caller.account_id
 
 
 def request_of(
@@ -121,13 +158,8 @@ def request_of(
     resource_account: str | None = None,
     known: Callable[[str], bool] | None = None,
 ) -> Request:
-    """The request, in whose context stand also the keys that follow from the caller and the resource."""
-    values = {**caller.values, **{key.lower(): value for key, value in context.items()}}
-    if resource_account is None and resource is not None:
-        resource_account = account_in(resource)
-    if resource_account is not None:
-        values.setdefault("aws:resourceaccount", (resource_account,))
-    return Request(caller, action.lower(), resource, values, resource_account, known)
+    """The request; its parts are told as those of `Request`."""
+    return Request(caller, action, resource, context, resource_account, known)
 
 
 def account_in(arn: str) -> str | None:

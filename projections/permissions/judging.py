@@ -12,7 +12,7 @@ from ledger.policy.callers import holder_of
 from ledger.policy.decision import Decision, Unknown, UnknownKind, Verdict
 from ledger.policy.entitlements import TRUSTING as TRUSTING
 from ledger.policy.entitlements import Entitlement, Entitlements, trust_of
-from ledger.policy.evaluation import Policies, PolicySet, evaluate
+from ledger.policy.evaluation import PolicySet, evaluate
 from ledger.policy.request import Caller, CallerKind, Request, account_in, request_of
 
 Named = tuple[Kind, str]
@@ -132,14 +132,7 @@ def judge(
         if trust is None:
             unknown = tuple(dict.fromkeys((*unknown, Unknown(UnknownKind.TRUST_POLICY, resource))))
     request = request_of(caller, action, resource, context.values, known=context.known)
-    policies = Policies(
-        identity=entitlement.identity,
-        boundary=entitlement.boundary,
-        session=session,
-        resource=trust,
-        trust=trust is not None,
-    )
-    decision = evaluate(request, policies)
+    decision = evaluate(request, entitlement.policies(session, trust))
     if action_folded not in TRUSTING and decision.verdict is not Verdict.EXPLICIT_DENY:
         unknown += _resource_policy(request, decision)
     return Judgement(

@@ -50,6 +50,34 @@ def test_the_engine_decides_as_the_plain_evaluator_does() -> None:
             pytest.fail(f"random case {number}: the engine says {decided}, the plain evaluator {expected}")
 
 
+ASKED = ("principal", "action", "resource", "context", "resourceAccount")
+
+
+@pytest.mark.timeout(300 + CASES // 200)
+def test_what_policies_were_asked_before_changes_no_answer() -> None:
+    """The policies of one case are asked what other cases ask, by whom they say, and all of it twice."""
+    from ledger.policy.cases import NotACase, policies_in, request_in, told
+    from ledger.policy.evaluation import evaluate as decide
+
+    compared = 0
+    for number in range(0, CASES // 4, 4):
+        case = random_case(number)
+        others = [
+            {**case, **{member: other.get(member) for member in ASKED}}
+            for other in map(random_case, range(number, number + 4))
+        ]
+        try:
+            policies = policies_in(case)
+        except NotACase:
+            continue
+        for asked in (*others, *others):
+            expected = evaluate({member: value for member, value in asked.items() if value is not None})
+            if "error" not in expected:
+                assert told(decide(request_in(asked), policies)) == expected, json.dumps(asked)
+                compared += 1
+    assert compared > CASES // 4
+
+
 def test_the_random_cases_reach_every_decision_and_every_layer() -> None:
     answers = [evaluate(random_case(number)) for number in range(5_000)]
     decisions = Counter(answer.get("decision", "error") for answer in answers)

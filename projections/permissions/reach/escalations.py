@@ -16,7 +16,7 @@ from functools import cached_property
 from ledger.account.entities import Role, User
 from ledger.policy.decision import Layer, Match, Source, Unknown
 from ledger.policy.document import compile_policy
-from ledger.policy.evaluation import Policies, PolicySet, evaluate
+from ledger.policy.evaluation import PolicySet, evaluate
 from ledger.policy.pattern_sets import Undecided
 from ledger.policy.request import request_of
 from projections.permissions.judging import Judgement
@@ -382,12 +382,8 @@ class _Looking:
         trust = compile_policy(
             {"Statement": [{"Effect": "Allow", "Principal": {"AWS": named}, "Action": ASSUME}]}
         )
-        policies = Policies(
-            identity=standing.entitlement.identity,
-            boundary=standing.entitlement.boundary,
-            session=standing.session.policies,
-            resource=PolicySet([(trust, Source(Layer.TRUST, "trust", role_arn))]),
-            trust=True,
+        policies = standing.entitlement.policies(
+            standing.session.policies, PolicySet([(trust, Source(Layer.TRUST, "trust", role_arn))])
         )
         context = standing.context
         decision = evaluate(

@@ -207,7 +207,6 @@ def beyond(standings: Iterable[Standing]) -> list[str]:
 
 def _allowing(standing: Standing) -> Iterator[Statement]:
     """The statements of the principal's own that may allow it to assume some role."""
-    for candidate in standing.entitlement.identity.about(_ASSUME):
-        statement = candidate[5]
+    for *_, statement in standing.entitlement.identity.about(_ASSUME):
         if statement.effect is Effect.ALLOW:
             yield statement
