@@ -194,12 +194,12 @@ def read_record(document: Any, *, account_id: str | None = None) -> Record:
         raise RecordRejected("no-action", f"eventSource {source!r}, eventName {name!r}")
     error = document.get("errorCode")
     return Record(
-        document=document,
-        account_id=_account_of(document, account_id),
-        event_id=_event_id(document),
-        time=time_of(document),
-        action=action_of(source, name),
-        error_code=error if isinstance(error, str) and error else None,
+        document,
+        _account_of(document, account_id),
+        _event_id(document),
+        time_of(document),
+        action_of(source, name),
+        error if isinstance(error, str) and error else None,
     )
 
 
