@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -43,8 +43,7 @@ NATIVE = Origin()
 UNKNOWN = Origin(file="")  # of an erased record
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What is to become an entry. `canonical_record` are the record's canonical bytes.
 
     `authorization`, a canonical JSON object too, is the decision that was made on the call (`ledger.authorization`); None

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -49,9 +49,11 @@ READ_ONLY_VERBS = (
 )
 PREFIX_OF_SOURCE = {"monitoring": "cloudwatch", "ses": "ses", "elasticmapreduce": "elasticmapreduce"}
 API_DATE = re.compile(r"(?<=[a-z])20\d{6}(v\d+)?$")
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 CLOCK = re.compile(r"T([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 SECONDS = {f":{second:02}Z": second for second in range(60)}
 INSIGHT = "cloudtrail:Insight"
+TIME_MAX = 2**32
 
 
 class RecordRejected(ValueError):
@@ -143,8 +145,7 @@ def read_identity(document: Any) -> Identity:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One API call. `document` is the whole record, nothing dropped; the rest is read off it."""
 
     document: dict[str, Any]
@@ -193,12 +194,12 @@ def read_record(document: Any, *, account_id: str | None = None) -> Record:
         raise RecordRejected("no-action", f"eventSource {source!r}, eventName {name!r}")
     error = document.get("errorCode")
     return Record(
-        document=document,
-        account_id=_account_of(document, account_id),
-        event_id=_event_id(document),
-        time=time_of(document),
-        action=action_of(source, name),
-        error_code=error if isinstance(error, str) and error else None,
+        document,
+        _account_of(document, account_id),
+        _event_id(document),
+        time_of(document),
+        action_of(source, name),
+        error if isinstance(error, str) and error else None,
     )
 
 
@@ -223,28 +224,33 @@ def time_of(document: Document) -> int:
 
 def parse_time(stamp: str) -> int:
     """Seconds since 1970 of an ISO 8601 time; a fraction is dropped. Raises RecordRejected."""
-    if len(stamp) == 20:  # nearly always: 2023-07-10T11:42:18Z
-        midnight, minutes, seconds = _midnight(stamp[:10]), _minutes(stamp[10:16]), SECONDS.get(stamp[16:])
-        if midnight is not None and minutes is not None and seconds is not None:
-            return midnight + minutes + seconds
+    seconds = whole_seconds(stamp)
+    if seconds is not None:  # nearly always
+        return seconds
     try:
         moment = datetime.fromisoformat(stamp.strip())
     except ValueError:
         moment = None
     if moment is not None and moment.tzinfo is not None and moment.year >= 1970:
         seconds = int(moment.timestamp())
-        if 0 <= seconds < 2**32:
+        if 0 <= seconds < TIME_MAX:
             return seconds
     raise RecordRejected("no-time", f"eventTime {stamp[:100]!r}")
+
+
+def whole_seconds(stamp: str) -> int | None:
+    """Seconds since 1970 of a time that `format_time` writes so; None of any other."""
+    midnight, minutes, seconds = _midnight(stamp[:10]), _minutes(stamp[10:16]), SECONDS.get(stamp[16:])
+    return None if midnight is None or minutes is None or seconds is None else midnight + minutes + seconds
 
 
 @lru_cache(maxsize=4_096)
 def _midnight(day: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(f"{day}T00:00:00Z")
+        seconds = int(datetime.fromisoformat(f"{day}T00:00:00Z").timestamp()) if DAY.fullmatch(day) else -1
     except ValueError:
         return None
-    return int(moment.timestamp()) if 1970 <= moment.year < 2100 else None
+    return seconds if 0 <= seconds < TIME_MAX - 86_400 else None
 
 
 @lru_cache(maxsize=1_440)

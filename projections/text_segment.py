@@ -93,8 +93,9 @@ class Segment:
         self._words = _BETWEEN + words + _BETWEEN
         self._starts = array("I", accumulate((len(word) + 1 for word in words.split(_BETWEEN)), initial=1))
         self._postings = unpack(packed.postings).split(_END_OF_POSTING)
-        self._marks = packed.marks
-        self._width = (blocks + 7) // 8
+        self._width = width = (blocks + 7) // 8
+        rows = (packed.marks[first : first + width] for first in range(0, len(packed.marks), width))
+        self._marks = [int.from_bytes(row, "little") for row in rows]
         kept = sum(map(len, self._postings)) + 40 * len(self._postings)
         self.bytes = len(words) + kept + len(packed.marks)  # of memory, about
 
@@ -131,12 +132,9 @@ class Segment:
 
     def _marked(self, grams: Iterable[int]) -> int:
         """The blocks with all marks of some grams, as bits."""
-        width = self._width
-        kinds = len(self._marks) // width
         bits = (1 << self.blocks) - 1
         for gram in grams:
-            first = gram % kinds * width
-            bits &= int.from_bytes(self._marks[first : first + width], "little")
+            bits &= self._marks[gram % len(self._marks)]
             if not bits:
                 break
         return bits

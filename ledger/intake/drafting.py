@@ -12,18 +12,30 @@ from ledger.intake.reading import read_source
 from ledger.intake.rejects import Reason, Reject, Skipped
 from ledger.intake.shapes import Batch
 from ledger.intake.sources import Source
-from ledger.log.bodies import Compression
-from ledger.log.preparation import Prepared, prepare
+from ledger.log.bodies import Compression, Parts, split
+from ledger.log.preparation import Prepared, prepare_parts
 from ledger.record import RecordRejected, canonical, read_record
 from ledger.redaction import redact
 from ledger.suspects import suspects
 
 Drafted = list[Draft] | Reject | Skipped
 Outcome = Prepared | Reject | Skipped
+Taken = list[tuple[Draft, Parts]]
 
 
 def read_drafts(source: Source) -> Iterator[Drafted]:
     """The drafts of a source, as they stand together, with what could not be made one in between."""
+    for outcome in _read(source):
+        yield [draft for draft, _ in outcome] if isinstance(outcome, list) else outcome
+
+
+def read_prepared(source: Source, compression: Compression) -> Iterator[Outcome]:
+    """As `read_drafts`, with the drafts ready to be written."""
+    for outcome in _read(source):
+        yield prepare_parts(outcome, compression) if isinstance(outcome, list) else outcome
+
+
+def _read(source: Source) -> Iterator[Taken | Reject | Skipped]:
     try:
         sha256 = source.sha256
     except OSError as error:
@@ -31,48 +43,38 @@ def read_drafts(source: Source) -> Iterator[Drafted]:
         return
     for outcome in read_source(source):
         if isinstance(outcome, Batch):
-            yield from _drafts(outcome, sha256)
+            yield from _take(outcome, sha256)
         else:
             yield outcome
 
 
-def read_prepared(source: Source, compression: Compression) -> Iterator[Outcome]:
-    """As `read_drafts`, with the drafts ready to be written."""
-    for outcome in read_drafts(source):
-        yield prepare(outcome, compression) if isinstance(outcome, list) else outcome
-
-
-def _drafts(batch: Batch, sha256: str | None) -> Iterator[Drafted]:
+def _take(batch: Batch, sha256: str | None) -> Iterator[Taken | Reject]:
     # A file's name may hold bytes that are no UTF-8.
     origin = Origin(batch.source.encode("utf-8", "backslashreplace").decode(), sha256)
     hint = batch.account_hint
-    drafts: list[Draft] = []
-    for index, (document, text) in enumerate(_without_secrets(batch.documents)):
+    taken: Taken = []
+    for index, document in enumerate(batch.documents):
         try:
-            record = read_record(document, account_id=hint)
-            if text is None:
-                raise RecordRejected(Reason.TOO_DEEP, "cannot be written again")
-            drafts.append(Draft(record, text, origin))
+            taken.append(_taken(document, hint, origin))
         except RecordRejected as rejected:
             yield Reject(batch.source, batch.place(index), rejected.reason, rejected.detail)
-    yield drafts
+    # No secret can stand in what is kept apart from the rest.
+    for index in suspects([parts.rest for _, parts in taken]):
+        document = taken[index][0].record.document
+        cleaned = redact(document)
+        if cleaned is not document:
+            taken[index] = _taken(cleaned, hint, origin)
+    yield taken
 
 
-def _without_secrets(documents: list[dict[str, Any]]) -> list[tuple[dict[str, Any], bytes | None]]:
-    """Each document with its canonical bytes; None where it cannot be written."""
-    texts = list(map(_written, documents))
-    cleaned = list(zip(documents, texts, strict=True))
-    closely = suspects([text or b"" for text in texts])
-    closely.update(index for index, text in enumerate(texts) if text is None)
-    for index in closely:
-        document = redact(documents[index])
-        if document is not documents[index]:
-            cleaned[index] = (document, _written(document))
-    return cleaned
-
-
-def _written(document: dict[str, Any]) -> bytes | None:
+def _taken(document: dict[str, Any], hint: str | None, origin: Origin) -> tuple[Draft, Parts]:
+    """Raises RecordRejected."""
     try:
-        return canonical(document)
+        record = read_record(document, account_id=hint)
+        text = canonical(document)
     except orjson.JSONEncodeError:
-        return None
+        cleaned = redact(document)
+        if cleaned is document:
+            raise RecordRejected(Reason.TOO_DEEP, "cannot be written again") from None
+        return _taken(cleaned, hint, origin)
+    return Draft(record, text, origin), split(record, text)

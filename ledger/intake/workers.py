@@ -84,7 +84,7 @@ class _Worker:
         known = os.environ.get("PYTHONPATH")
         path = f"{ROOT}{os.pathsep}{known}" if known else str(ROOT)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-P", "-m", __name__],  # nothing of the folder that somebody happens to be in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},

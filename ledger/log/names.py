@@ -18,11 +18,10 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 import sqlalchemy as sa
 
-from ledger.log.bodies import FrameKey, frame_document
 from ledger.log.preparation import Prepared
 from ledger.log.rows import Row, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, frames, identities, principals, strings
-from ledger.record import INSIGHT, Identity, action_of, canonical, is_read_only, read_identity
+from ledger.record import INSIGHT, Document, Identity, action_of, canonical, is_read_only, read_identity
 
 REMEMBERED_MAX = 300_000
 NAME_MAX = (
@@ -50,7 +49,7 @@ class Names:
 
     def __init__(self) -> None:
         self.strings: dict[Kind, dict[str | None, int | None]] = {kind: {} for kind in Kind}
-        self.frames: dict[FrameKey, FrameName] = {}
+        self.frames: dict[bytes, FrameName] = {}
         self.identities: dict[bytes, IdentityName] = {}
         self._forget_all()
         self._erasures = 0
@@ -89,7 +88,7 @@ class Names:
             (Kind.AGENT, set(batch.agent)),
             (Kind.ERROR, set(batch.error)),
             (Kind.RESOURCE, set(chain.from_iterable(batch.resources))),
-            (Kind.ACTION, {action_named(frame) for frame in new_frames}),
+            (Kind.ACTION, {action_named(orjson.loads(frame)) for frame in new_frames}),
         ):
             missing = texts - self.strings[kind].keys()
             if missing:
@@ -119,16 +118,16 @@ class Names:
         for text, row in rows.items():
             known[text] = row[0]
 
-    def _learn_frames(self, connection: sa.Connection, keys: Iterable[FrameKey]) -> None:
+    def _learn_frames(self, connection: sa.Connection, documents: Iterable[bytes]) -> None:
         actions = self.strings[Kind.ACTION]
 
-        def row(id: int, digest: int, key: FrameKey) -> Row:
-            document = frame_document(key)
-            return id, digest, actions[action_named(key)], is_read_only(document), canonical(document)
+        def row(id: int, digest: int, raw: bytes) -> Row:
+            document = orjson.loads(raw)
+            return id, digest, actions[action_named(document)], is_read_only(document), raw
 
-        rows = self._ensure(connection, frames, {canonical(frame_document(key)): key for key in keys}, row)
-        for key, found in rows.items():
-            self.frames[key] = FrameName(id=found[0], action=found[2])
+        rows = self._ensure(connection, frames, {raw: raw for raw in documents}, row)
+        for raw, found in rows.items():
+            self.frames[raw] = FrameName(id=found[0], action=found[2])
 
     def _learn_identities(self, connection: sa.Connection, templates: Iterable[bytes]) -> None:
         read = {template: read_identity(orjson.loads(template)) for template in templates}
@@ -271,8 +270,8 @@ def _shown(text: str) -> str:
     return storable(text[:NAME_MAX])
 
 
-def action_named(frame: FrameKey) -> str:
-    source, name = frame[0], frame[1]
+def action_named(frame: Document) -> str:
+    source, name = frame.get("eventSource"), frame.get("eventName")
     if isinstance(source, str) and isinstance(name, str) and source and name:
         return storable(action_of(source, name))
     return INSIGHT

@@ -8,7 +8,8 @@ writer from taking a place that is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ from ledger.entry import NATIVE, Draft, Entry
 from ledger.log.bodies import AUTHORIZED, Compression, split
 from ledger.log.engine import writing
 from ledger.log.names import Names
-from ledger.log.preparation import Prepared, content_of, event_number, prepare, told_by
+from ledger.log.preparation import Prepared, content_at, content_of, event_number, prepare, told_by
 from ledger.log.reading import Reader, everything
 from ledger.log.rows import among, among_bound, bound, insert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, erasures, mentions, tails
@@ -180,8 +181,13 @@ class Log:
         same_id = self._written(connection, account, wanted)
         if not same_id and len(wanted) == len(ids):
             return batch
-        fresh = []
-        for index, (event_id, content) in enumerate(zip(ids, batch.content, strict=True)):
+        fresh, alone = [], {event_id for event_id, count in Counter(ids).items() if count == 1}
+        alone -= same_id.keys()
+        for index, event_id in enumerate(ids):
+            if event_id in alone:
+                fresh.append(index)
+                continue
+            content = content_at(batch, index, self._compression)
             contents = same_id.setdefault(event_id, [])
             if content not in contents and ERASED not in contents:
                 contents += told_by(content)
@@ -191,7 +197,7 @@ class Log:
     def _written(
         self, connection: sa.Connection, account: int, wanted: set[tuple[int, bytes]]
     ) -> dict[tuple[int, bytes], list[bytes]]:
-        """What the log has under these event ids already: contents, as `Prepared` has them, or ERASED."""
+        """What the log has under these event ids already: contents, or ERASED."""
         # `+ 0` keeps the planner from walking the whole account instead of the index by event id.
         query = sa.select(entries.c.event_head, entries.c.event_tail, entries.c.position).where(
             entries.c.account + 0 == account,
@@ -358,26 +364,21 @@ class Log:
 
     def fetch_all(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
         """The entries of these accounts (by their numbers) and positions, in the order asked for."""
-        if not keys:
-            return []
         by_account: dict[int, list[int]] = {}
         for account, position in keys:
             by_account.setdefault(account, []).append(position)
-        places = (
-            sa.and_(entries.c.account == account, among(connection, entries.c.position, positions))
-            for account, positions in by_account.items()
-        )
         found = {
-            (entry.account_id, entry.position): entry
-            for entry in self.reader.entries(connection, everything().where(sa.or_(*places)))
+            (account, entry.position): entry
+            for account, positions in by_account.items()
+            for entry in self._at(connection, account, positions)
         }
-        query = sa.select(accounts.c.id, accounts.c.account_id).where(accounts.c.id.in_(list(by_account)))
-        account_ids = {row.id: row.account_id for row in connection.execute(query)}
-        return [found[account_ids[account], position] for account, position in keys]
+        return [found[key] for key in keys]
 
-    def bodies(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+    def bodies(
+        self, connection: sa.Connection, query: sa.Select[Any], told: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         """What text is looked for in: requests, responses and messages as JSON. See Reader.bodies."""
-        return self.reader.bodies(connection, query)
+        return self.reader.bodies(connection, query, told)
 
     def entries_at(self, account_id: str, positions: Sequence[int]) -> list[Entry]:
         """The entries at these positions of an account, in the order asked for."""
@@ -419,10 +420,9 @@ class Log:
     def _at(self, connection: sa.Connection, account: int, positions: Sequence[int]) -> list[Entry]:
         if not positions:
             return []
-        query = everything().where(
-            entries.c.account == account, among(connection, entries.c.position, positions)
-        )
-        return self.reader.entries(connection, query)
+        dialect = connection.dialect.name
+        told = {"account": account, "positions": bound(dialect, positions)}
+        return self.reader.entries(connection, _entries_at(dialect), told)
 
 
 @dataclass(slots=True)
@@ -502,7 +502,7 @@ def _chained(
     return backs, leaves
 
 
-# ---- statements that every append needs, made once: to make one takes longer than to run it
+# ---- statements made once, for to make one takes longer than to run it
 
 _HEAD = (
     sa.select(
@@ -516,6 +516,13 @@ _HEAD = (
 _MOVED_HEAD = (
     sa.update(accounts).where(accounts.c.id == sa.bindparam("account")).values(size=sa.bindparam("to"))
 )
+
+
+@cache
+def _entries_at(dialect: str) -> sa.Select[Any]:
+    return everything().where(
+        entries.c.account == sa.bindparam("account"), among_bound(dialect, entries.c.position, "positions")
+    )
 
 
 @cache

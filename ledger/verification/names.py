@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from zstandard import ZstdError
 
 from ledger.entry import Origin
-from ledger.log.bodies import FRAME_MEMBERS, FrameKey, frame_document
+from ledger.log.bodies import FRAME_MEMBERS
 from ledger.log.erasing import blank_of
 from ledger.log.names import action_named, digest, principal_content, principal_told, session_told
 from ledger.log.reading import DictionaryDamaged
@@ -41,7 +41,7 @@ UNREADABLE: Final = (
 
 
 class Frame(NamedTuple):
-    key: FrameKey
+    raw: bytes
     document: dict[str, Any]
     action: int
 
@@ -94,8 +94,7 @@ class Known:
         columns = (frames.c.id, frames.c.action, frames.c.document)
         for number, action, raw in self._rows(columns, wanted):
             with suppress(*UNREADABLE):
-                document = orjson.loads(raw)
-                self.frames[number] = Frame(frame_key(document), document, action)
+                self.frames[number] = Frame(raw, orjson.loads(raw), action)
         wanted = {row.identity for row in rows} - self.identities.keys()
         told_of = (identities.c.id, identities.c.document, identities.c.principal, principals.c.pseudonym)
         joined = identities.join(principals, principals.c.id == identities.c.principal)
@@ -137,10 +136,6 @@ class Known:
         if numbers:
             query = sa.select(*columns).where(among(self._connection, columns[0], numbers))
             yield from self._connection.execute(query if source is None else query.select_from(source))
-
-
-def frame_key(document: dict[str, Any]) -> FrameKey:
-    return tuple([document.get(member, ...) for member in FRAME_MEMBERS])
 
 
 # -- the tables of names themselves -------------------------------------------------------------------------------
@@ -199,10 +194,9 @@ def _frame(row: Any, actions: dict[int, str]) -> str | None:
     if digest(raw) != row.digest:
         return "document is not what its digest says"
     document = orjson.loads(raw)
-    key = frame_key(document)
-    if canonical(frame_document(key)) != raw:
+    if canonical({name: document[name] for name in FRAME_MEMBERS if name in document}) != raw:
         return "document holds what is no part of a frame"
-    if actions.get(row.action) != action_named(key):
+    if actions.get(row.action) != action_named(document):
         return "action is not that of the document"
     return None if row.read_only == is_read_only(document) else "read_only is not what the document says"
 

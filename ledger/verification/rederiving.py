@@ -138,7 +138,7 @@ class Rederiving:
         stored = (
             time,
             (event_head, event_tail),
-            frame.key,
+            frame.raw,
             action,
             self._text(StringKind.ERROR, error_id),
             identity.document,

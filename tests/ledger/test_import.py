@@ -78,6 +78,16 @@ def documents(log: Log) -> dict[str, list[bytes]]:
     return found
 
 
+def test_nothing_is_run_that_lies_in_the_folder_somebody_is_in(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_many(tmp_path / "logs", files=2, each=10)
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "__init__.py").write_text("raise SystemExit('run from the folder')")
+    monkeypatch.chdir(tmp_path)
+    assert import_paths(log, [folder], workers=2).appended == 20
+
+
 # -- what becomes of a record -------------------------------------------------------------------------------------
 
 

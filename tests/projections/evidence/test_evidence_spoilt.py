@@ -4,7 +4,6 @@ import io
 import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +271,7 @@ def erasing(position: int) -> Draft:
         "eventName": "EraseRecords",
         "requestParameters": request,
     }
-    return replace(draft(userIdentity=service, **told), origin=NATIVE)
+    return draft(userIdentity=service, **told)._replace(origin=NATIVE)
 
 
 @pytest.fixture
@@ -299,7 +298,7 @@ def test_without_an_entry_that_says_so_it_is(erased: Files) -> None:
 
 
 def test_an_imported_record_erases_nothing(log: Log) -> None:
-    told_elsewhere = replace(erasing(1), origin=Origin("trail.json", None))
+    told_elsewhere = erasing(1)._replace(origin=Origin("trail.json", None))
     log.append([*drafts(4), told_elsewhere])
     heads = heads_of(log)
     files = bundle(log, heads, chosen_stretch(heads, ACCOUNT, first=0, last=4))
