@@ -16,25 +16,24 @@ from ledger.calls.called import asked
 from ledger.calls.question import Question
 from ledger.iam.deciding import EVERYTHING
 from ledger.policy.aws_actions import aws_action
-from ledger.record import Record
+from ledger.record import Record, is_denial
 
 AWS_SOURCE = ".amazonaws.com"
 
 
 def is_of_the_call(stored: Authorization, record: Record, account: Account) -> bool:
-    """Where the record does not tell the resource, or tells a part of it, whatever fits is taken to be it."""
+    """Where the record does not tell the resource, or tells a part of it, whatever fits is taken to be it.
+
+    Of a call that failed, but for want of permission, the action alone is held against the record.
+    """
     if record.document.get("eventCategory") == "Data" and record.service not in ("iam", "sts"):
         return _is_of_service_call(stored, record)
     questions = asked(record, lambda kind, name: account.arn_named(Kind(kind), name)).questions
     if any(_is_about(stored, question) for question in questions):
         return True
-    # What names no entity was refused by what it names.
-    actions = {question.action.lower() for question in questions}
-    return (
-        record.error_code is not None
-        and stored.action.lower() in actions
-        and stored.resource in record.request.values()
-    )
+    # Of a call that failed otherwise nothing came, and what it names may be no resource at all.
+    failed = record.error_code is not None and not is_denial(record.error_code)
+    return failed and any(question.action.lower() == stored.action.lower() for question in questions)
 
 
 def _is_of_service_call(stored: Authorization, record: Record) -> bool:

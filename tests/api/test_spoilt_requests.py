@@ -77,4 +77,4 @@ def as_read(request: RawRequest) -> RawRequest:
     headers = [(name, value.strip(b" \t")) for name, value in request.headers]
     target = request.path + (b"?" + request.query if request.query else b"")
     path, _, query = target.strip(b" ").partition(b"#")[0].partition(b"?")
-    return replace(request, headers=headers, path=path, query=query)
+    return replace(request, method=request.method.strip(" "), headers=headers, path=path, query=query)
