@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from ledger.account.managed_policies import doubtful, managed_policy
 from ledger.entry import Entry
-from ledger.log import Log
+from ledger.log import EntryDamaged, Log
+from ledger.log.erasing import records_erased
 from ledger.log.schema import HAS_RECORD, accounts, entries
 from ledger.record import format_time
 from projections import findings as signs
@@ -91,8 +92,13 @@ class Investigation:
         }
 
     def _erased(self, entry: Entry, by: int) -> Answer:
-        """What is left of an event, and the entry that says that it was erased, by whom and why."""
-        (erasing,) = self.log.entries_at(entry.account_id, [by])
+        """What is left of an event, and the entry that says that it was erased, by whom and why. Raises EntryDamaged."""
+        erasing = self.log.entry(entry.account_id, by)
+        if erasing is None or entry.position not in records_erased(
+            erasing.record, native=erasing.origin.native
+        ):
+            missing = f"its record is missing, and entry {by} does not say that it was erased"
+            raise EntryDamaged(entry.account_id, entry.position, missing)
         said = erasing.record.request
         return {
             "entry": {

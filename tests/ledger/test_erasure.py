@@ -315,6 +315,19 @@ def erase_some(log: Log) -> int:
     return count
 
 
+def test_where_the_tables_are_somebody_else_s_that_is_told(postgres_url: str) -> None:
+    log = Log(open_engine(postgres_url, create=True))
+    log.append([personal()])
+    erased(log, 0)
+    guest = sa.create_engine(
+        log.engine.url, connect_args={"options": "-c role=pg_read_all_data"}, poolclass=sa.pool.NullPool
+    )
+    with pytest.raises(Remains, match="permission denied"):
+        sweep(guest)
+    sweep(log.engine)
+    log.engine.dispose()
+
+
 def test_whoever_still_reads_is_told_of_and_what_is_swept_is_a_ledger(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ledger.account.replay import Replay
 from ledger.checkpoint import NoCheckpointKey
 from ledger.erasure import erase
-from ledger.log import Log, open_engine
+from ledger.log import EntryDamaged, Log, open_engine
 from ledger.log.checkpoints import Checkpoints
 from projections.activity import Question
 from projections.evidence import chosen_entries, chosen_stretch
@@ -28,6 +28,7 @@ from projections.vocabulary import UnknownName
 from tests.ledger.living import Living as LivingAuthority
 from tests.ledger.test_erasure import CANARY, personal, read
 from tests.ledger.test_every_log import ACCOUNT, BOB, everything
+from tests.ledger.test_verification import spoil
 from tests.ledger.told import ACCOUNT as LIVING
 from tests.projections.delivering_told import HOUR, MORNING, Living, a_call
 from tests.projections.evidence.bundles import (
@@ -125,6 +126,13 @@ def test_what_was_seen_of_them_is_seen_in_the_next_entry(log: Log) -> None:
     for entry in log.read(ACCOUNT):
         replay.take(entry)
     assert replay.account == PastAccounts(log).whole(ACCOUNT, 2_000_000_000)
+
+
+def test_nobody_is_told_that_it_was_erased_by_an_entry_that_does_not_say_so(log: Log) -> None:
+    erased(log, 10)
+    spoil(log, "UPDATE erasures SET erased_by = 11")
+    with pytest.raises(EntryDamaged, match="entry 11 does not say that it was erased"):
+        Investigation(log).event(f"{ACCOUNT}:10")
 
 
 def test_a_record_that_was_erased_is_no_ground_for_a_question(log: Log) -> None:
