@@ -7,7 +7,7 @@ one day and every proof still holds.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -113,10 +113,15 @@ class Entry:
     origin: Origin
     document: dict[str, Any]
     authorization: bytes | None = None  # canonical JSON
+    _record: Record | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def record(self) -> Record:
-        return read_record(self.document, account_id=self.account_id)
+        if self._record is None:
+            record = read_record(self.document, account_id=self.account_id)
+            object.__setattr__(self, "_record", record)
+            return record
+        return self._record
 
     @property
     def commitment(self) -> bytes:
