@@ -1,6 +1,6 @@
 """How many policy decisions a CPU second: the engine warm and cold, a plain evaluator, and Cedar.
 
-    python benchmarks/policy.py [--bench FOLDER] [--rounds 3] [--shape std]
+    python benchmarks/policy.py [--bench FOLDER] [--rounds 5] [--shape std]
 
 Workloads of 10,000 requests by 200 users are `policy/workload_*.json.gz` in the folder of benchmarks (`--bench`, or
 IAM_LEDGER_BENCH, or ../shared/bench). `std` has 21 statements a user, `heavy` 101; `std_full` adds conditions, roles,
@@ -53,14 +53,8 @@ class Workload:
     cases: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class EngineRates:
-    """Decisions a CPU second, and the engine's answers to all cases."""
-
-    warm: float
-    cold: float
-    compiled_ms: float  # for the policies of all holders
-    answers: list[dict[str, Any]]
+Round = Callable[[], tuple[int, float]]
+"""Decides everything once; tells how many decisions that were, and the CPU seconds that they took."""
 
 
 def main() -> None:
@@ -68,23 +62,26 @@ def main() -> None:
     for shape in asked.shape or SHAPES:
         workload = read_workload(asked.bench / "policy" / f"workload_{shape}.json.gz", shape)
         expected = [decide(case) for case in workload.cases]
-        print(f"{shape}: {len(workload.cases):,} requests, decisions a CPU second", flush=True)
-        rates = {"plain evaluator": rate(lambda w=workload: plain_round(w), asked.rounds)}
-        tell("plain evaluator", rates["plain evaluator"])
+        engine = Engine(workload)
+        engine.cold()
+        check_agreement(workload, engine.answers(), expected)
+        rounds: dict[str, Round] = {"plain evaluator": lambda w=workload: plain_round(w)}  # type: ignore[misc]
+        # Cedar knows no layers, variables, or ARNs; translating them would compare inventions
+        if cedarpy is not None and shape != "std_full":
+            rounds["Cedar"] = cedar_rounds(workload, expected)
+        peers = list(rounds)
+        rounds |= {"engine, cold": engine.cold, "engine, warm": engine.warm}
+        print(f"{shape}: {len(workload.cases):,} requests, decisions a CPU second")
         if cedarpy is None:
             print("  Cedar: not measured; pip install cedarpy")
-        elif (
-            shape != "std_full"
-        ):  # Cedar knows no layers, variables, or ARNs; translating them would compare inventions
-            rates["Cedar"] = cedar_rate(workload, expected, asked.rounds)
-            tell("Cedar", rates["Cedar"])
-        engine = engine_rates(workload, asked.rounds)
-        check_agreement(workload, engine.answers, expected)
-        print(f"  engine: the policies of all holders compiled in {engine.compiled_ms:.0f} ms")
-        tell("engine, cold", engine.cold)
-        tell("engine, warm", engine.warm)
-        for peer, theirs in rates.items():
-            print(f"  engine / {peer}: cold {engine.cold / theirs:.1f}, warm {engine.warm / theirs:.1f}")
+        rates = rates_of(rounds, asked.rounds)
+        for who, rate in rates.items():
+            print(f"  {who:18}{rate:12,.0f}")
+        for peer in peers:
+            cold, warm = rates["engine, cold"] / rates[peer], rates["engine, warm"] / rates[peer]
+            print(f"  engine / {peer}: cold {cold:.1f}, warm {warm:.1f}")
+        compiled = statistics.median(engine.compiled_ms)
+        print(f"  engine: the policies of all holders compiled in {compiled:.0f} ms", flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -94,21 +91,22 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--shape", action="append", choices=SHAPES, help="one of them; default: all")
     parser.add_argument("--bench", type=Path, default=Path(bench), help="where policy/ is")
-    parser.add_argument("--rounds", type=int, default=3, help="the median is told")
+    parser.add_argument("--rounds", type=int, default=5, help="the median is told")
     return parser.parse_args()
 
 
-def tell(who: str, told: float) -> None:
-    print(f"  {who:18}{told:12,.0f}", flush=True)
+def rates_of(rounds: dict[str, Round], count: int) -> dict[str, float]:
+    """Decisions a CPU second of each, the median; they take turns, for how fast the machine is changes with the minute.
 
-
-def rate(one_round: Callable[[], tuple[int, float]], rounds: int) -> float:
-    """Decisions a CPU second, the median of the rounds; one round before is not counted."""
-    one_round()
-    settle_heap()
-    return statistics.median(
-        decisions / seconds for decisions, seconds in (one_round() for _ in range(rounds))
-    )
+    One turn before is not counted.
+    """
+    found: dict[str, list[float]] = {who: [] for who in rounds}
+    for turn in range(count + 1):
+        for who, one_round in rounds.items():
+            decisions, seconds = one_round()
+            if turn:
+                found[who].append(decisions / seconds)
+    return {who: statistics.median(each) for who, each in found.items()}
 
 
 def settle_heap() -> None:
@@ -173,26 +171,33 @@ def case_of(
 # The engine
 
 
-def engine_rates(workload: Workload, rounds: int) -> EngineRates:
+class Engine:
     """Documents are compiled once and shared between holders; nothing else is there before the first request.
 
-    Cold: each request once, every cache empty but for the compiled documents. Warm: the same requests again. The
-    answers are told after the measuring, in the format of `iam-ledger evaluate`.
+    Cold: each request once, every cache empty but for the compiled documents. Warm: the same requests again.
     """
-    cold_rounds, compiled_ms = [], []
-    for _ in range(rounds):
-        ready, milliseconds = prepared(workload)
+
+    def __init__(self, workload: Workload) -> None:
+        self._workload = workload
+        self._ready: list[Asked] = []
+        self.compiled_ms: list[float] = []  # for the policies of all holders
+
+    def cold(self) -> tuple[int, float]:
         settle_heap()
-        decisions, seconds = engine_round(ready)
-        cold_rounds.append(decisions / seconds)
-        compiled_ms.append(milliseconds)
-    cold = statistics.median(cold_rounds)
-    warm = rate(lambda: engine_round(ready), rounds)
-    answers = [
-        told(evaluate(request_of(*asked, resource_account=account), policies))
-        for asked, account, policies in ready
-    ]
-    return EngineRates(warm, cold, statistics.median(compiled_ms), answers)
+        self._ready, milliseconds = prepared(self._workload)
+        self.compiled_ms.append(milliseconds)
+        settle_heap()
+        return engine_round(self._ready)
+
+    def warm(self) -> tuple[int, float]:
+        return engine_round(self._ready)
+
+    def answers(self) -> list[dict[str, Any]]:
+        """To all requests, in the format of `iam-ledger evaluate`, with the caches filled."""
+        return [
+            told(evaluate(request_of(*asked, resource_account=account), policies))
+            for asked, account, policies in self._ready
+        ]
 
 
 Asked = tuple[tuple[Caller, str, str, dict[str, tuple[str, ...]]], str | None, Policies]
@@ -274,7 +279,7 @@ def check_agreement(
         if answer != wanted:
             print(json.dumps(case))
             sys.exit(f"the engine says {json.dumps(answer)}, the plain evaluator {json.dumps(wanted)}")
-    print(f"  engine and plain evaluator agree on all {len(answers):,}")
+    print(f"{workload.shape}: engine and plain evaluator agree on all {len(answers):,}")
 
 
 # The plain evaluator
@@ -290,7 +295,7 @@ def plain_round(workload: Workload) -> tuple[int, float]:
 # Cedar
 
 
-def cedar_rate(workload: Workload, expected: list[dict[str, Any]], rounds: int) -> float:
+def cedar_rounds(workload: Workload, expected: list[dict[str, Any]]) -> Round:
     """A PolicySet handle a principal; action and resource are texts of the context, matched by `like`."""
     handles: dict[str, Any] = {}
     asked = []
@@ -311,7 +316,7 @@ def cedar_rate(workload: Workload, expected: list[dict[str, Any]], rounds: int) 
         # That some calls need no permission is no rule of a policy.
         if request["context"]["action"] not in NEEDS_NO_PERMISSION:
             check_cedar(cedarpy.is_authorized(request, policies, nobody), wanted)
-    return rate(one_round, rounds)
+    return one_round
 
 
 def check_cedar(result: Any, wanted: dict[str, Any]) -> None:

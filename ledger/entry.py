@@ -7,7 +7,7 @@ The leaf hash is RFC 6962 section 2.1's; the commitment is SHA-256(salt ‖ body
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -133,10 +133,15 @@ class Entry:
     document: dict[str, Any]
     authorization: bytes | None = None  # canonical JSON
     erased: Erased | None = None
+    _record: Record | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def record(self) -> Record:
-        return read_record(self.document, account_id=self.account_id)
+        if self._record is None:
+            record = read_record(self.document, account_id=self.account_id)
+            object.__setattr__(self, "_record", record)
+            return record
+        return self._record
 
     @property
     def commitment(self) -> bytes:

@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
@@ -154,10 +154,15 @@ class Record(NamedTuple):
     time: int  # eventTime in whole seconds since 1970, UTC
     action: str  # iam:CreateUser
     error_code: str | None
+    _identity: Identity | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def identity(self) -> Identity:
-        return read_identity(self.document.get("userIdentity"))
+        if self._identity is None:
+            identity = read_identity(self.document.get("userIdentity"))
+            object.__setattr__(self, "_identity", identity)
+            return identity
+        return self._identity
 
     @property
     def service(self) -> str:

@@ -73,6 +73,10 @@ WITH_RESOURCE_POLICIES = frozenset(
 """Source: IAM user guide, "AWS services that work with IAM", column "Resource-based policies"."""
 
 
+Entitled = tuple[Entitlement, tuple[Unknown, ...]]
+"""A caller's own policies, and what is not known of them."""
+
+
 class World(Protocol):
     """Accounts at one moment."""
 
@@ -123,7 +127,22 @@ def judge(
     session: PolicySet | None = None,
 ) -> Judgement:
     """The decision, by the policies that were in force; `holder` is whose policies the caller acts with."""
-    entitlement, unknown = entitled(world, entitlements, caller, holder)
+    own = entitled(world, entitlements, caller, holder)
+    return judge_by(own, world, caller, action, resource, context, session=session)
+
+
+def judge_by(
+    own: Entitled,
+    world: World,
+    caller: Caller,
+    action: str,
+    resource: str | None,
+    context: Told,
+    *,
+    session: PolicySet | None = None,
+) -> Judgement:
+    """The same where the caller's own policies are at hand already."""
+    entitlement, unknown = own
     action_folded = action.lower()
     trust: PolicySet | None = None
     if action_folded in TRUSTING and resource is not None:
@@ -140,9 +159,7 @@ def judge(
     )
 
 
-def entitled(
-    world: World, entitlements: Entitlements, caller: Caller, holder: Named | None
-) -> tuple[Entitlement, tuple[Unknown, ...]]:
+def entitled(world: World, entitlements: Entitlements, caller: Caller, holder: Named | None) -> Entitled:
     """The caller's own policies at that moment, and what is not known of them."""
     if caller.account_id is None or caller.kind is CallerKind.ROOT:
         return Entitlement(), ()

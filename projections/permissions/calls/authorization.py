@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
 
 from ledger.account.account import Account
 from ledger.account.change import Change
@@ -18,7 +17,6 @@ from ledger.account.entities import Kind
 from ledger.calls.called import asked
 from ledger.calls.denials import PolicyKind, denial_words
 from ledger.calls.question import Asked, Guess, Question, Unasked
-from ledger.calls.recorded_context import Known, context_of
 from ledger.calls.requested import ArnOf
 from ledger.entry import Entry
 from ledger.iam.sessions import Session, session_opened
@@ -30,6 +28,7 @@ from ledger.policy.request import Caller, CallerKind, caller_of
 from ledger.policy.session_limits import with_limits
 from ledger.record import Identity, Record, is_denial
 from projections.permissions.accounts import PastAccounts
+from projections.permissions.calls.contexts import RecordedContexts
 from projections.permissions.judging import Judgement, Named, Told, World, judge, tags_of
 from projections.permissions.worlds import PastWorld
 from projections.sessions import Sessions
@@ -124,6 +123,7 @@ class Authorizations:
         self.past = past
         self.entitlements = Entitlements()
         self.opened = OpenedSessions(sessions)
+        self.contexts = RecordedContexts()
         self._judge = judging
         self._session_policies: dict[str, tuple[PolicySet | None, tuple[Unknown, ...]]] = {}
 
@@ -167,7 +167,7 @@ class Authorizations:
                 entry,
                 outcome,
                 question,
-                _Asking(world, caller, holder, RecordedContext(record, question.action, tags), session),
+                _Asking(world, caller, holder, self.contexts.of(record, question.action, tags), session),
                 untold,
             )
             for question in told.questions
@@ -280,27 +280,6 @@ class _Asking:
     holder: Named | None
     context: Told
     session: PolicySet | None
-
-
-class RecordedContext:
-    """The context of a recorded call, read off the record when it is first asked for."""
-
-    def __init__(self, record: Record, action: str, tags: Mapping[str, str] | None) -> None:
-        self._record = record
-        self._action = action
-        self._tags = tags
-
-    @cached_property
-    def _known(self) -> Known:
-        return context_of(self._record, action=self._action, principal_tags=self._tags)
-
-    @property
-    def values(self) -> Mapping[str, tuple[str, ...]]:
-        return self._known.values
-
-    @property
-    def known(self) -> Callable[[str], bool]:
-        return self._known.knows
 
 
 def outcome_of(entry: Entry) -> bool | None:

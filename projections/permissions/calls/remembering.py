@@ -11,7 +11,17 @@ from collections.abc import Hashable
 from ledger.policy.entitlements import Entitlement, Entitlements
 from ledger.policy.evaluation import PolicySet
 from ledger.policy.request import Caller
-from projections.permissions.judging import TRUSTING, Context, Judgement, Named, Told, World, entitled, judge
+from projections.permissions.judging import (
+    TRUSTING,
+    Context,
+    Judgement,
+    Named,
+    Told,
+    World,
+    entitled,
+    judge,
+    judge_by,
+)
 
 KEPT_MAX = 200_000
 NO_CONTEXT = Context()
@@ -45,17 +55,17 @@ class RememberedJudging:
             return judge(
                 world, entitlements, caller, holder, action, resource, context, session=session
             )  # by the role's trust policy as well, which names callers in many ways
-        entitlement, unknown = entitled(world, entitlements, caller, holder)
-        told = self._told(entitlement, session, folded, caller, context)
-        asked = (entitlement, unknown, session, caller, folded, resource, told)
+        own = entitled(world, entitlements, caller, holder)
+        told = self._told(own[0], session, folded, caller, context)
+        asked = (own, session, caller, folded, resource, told)
         found = self._kept.get(asked)
         if found is None:
             if len(self._kept) >= KEPT_MAX:
                 self._kept.clear()
                 self._keys.clear()
             matters = context if told else NO_CONTEXT
-            found = self._kept[asked] = judge(
-                world, entitlements, caller, holder, action, resource, matters, session=session
+            found = self._kept[asked] = judge_by(
+                own, world, caller, action, resource, matters, session=session
             )
         return found
 

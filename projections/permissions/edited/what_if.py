@@ -101,7 +101,7 @@ class WhatIf:
         judging = RememberedJudging()
         self._was = Authorizations(past, sessions, judging)
         self._would = Authorizations(past, sessions, judging)
-        self._would.opened = self._was.opened
+        self._would.opened, self._would.contexts = self._was.opened, self._was.contexts
         self._lost_sessions = LostSessions()
         self._causes: dict[Ref | str, Place] = {}  # by what is not there any more, the entry that it hangs on
         self._alike: dict[tuple[str, Named], bool] = {}
