@@ -54,7 +54,6 @@ _UUID_DIGITS: Final = b"00000000-0000-0000-0000-000000000000"
 HEX = re.compile(r"[0-9A-F]{16}")
 SIGN_IN: Final = "AwsConsoleSignIn"
 HOST: Final = "clientProvidedHostHeader"
-IDENTITY_BYTES: Final = 4_096  # at least, of one that is not remembered
 
 # The frame's members in order; `...` stands for one that the record does not have: `null` is a value, this is not.
 _Members = tuple[Any, ...]
@@ -112,10 +111,7 @@ def split(record: Record, canonical_record: bytes) -> Parts:
     identity = take("userIdentity", None)
     if type(identity) is not dict:
         usual, identity = False, {}
-    told = orjson.dumps(identity)
-    template, key, began = (_split_identity if len(told) < IDENTITY_BYTES else _split_identity.__wrapped__)(
-        told
-    )
+    template, key, began = _split_identity(identity)
     if (
         not usual
         or not _is_uuid(record.event_id)
@@ -354,15 +350,16 @@ def _framed(members: _Members) -> _Framed:
     return made
 
 
-@lru_cache(maxsize=16_384)
-def _split_identity(text: bytes) -> tuple[bytes, str | None, int | None]:
+def _split_identity(identity: dict[str, Any]) -> tuple[bytes, str | None, int | None]:
     """A userIdentity without the access key id and the time at which the session began, and these two."""
-    identity = orjson.loads(text)
+    identity = identity.copy()
     key = identity.pop("accessKeyId", ...)
     if type(key) is not str or not key or "\x00" in key:
         if key is not ...:
             identity["accessKeyId"] = key
         key = None
+    else:
+        key = intern(key)
     began = None
     context = identity.get("sessionContext")
     if type(context) is dict:
@@ -371,11 +368,13 @@ def _split_identity(text: bytes) -> tuple[bytes, str | None, int | None]:
             stamp = attributes.get("creationDate")
             began = exact_time(stamp) if type(stamp) is str else None
             if began is not None:
+                attributes = attributes.copy()
                 del attributes["creationDate"]
-    return _one(canonical(identity)), key and intern(key), began
+                identity["sessionContext"] = {**context, "attributes": attributes}
+    return _sorted(orjson.dumps(identity)), key, began
 
 
 @lru_cache(maxsize=16_384)
-def _one(text: bytes) -> bytes:
-    """The same object for the same identity, of whatever session."""
-    return text
+def _sorted(text: bytes) -> bytes:
+    """The canonical bytes of a JSON text that comes again and again."""
+    return canonical(orjson.loads(text))
