@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -145,7 +145,8 @@ def read_identity(document: Any) -> Identity:
     )
 
 
-class Record(NamedTuple):
+@dataclass(slots=True)  # not frozen: to make one would take three times as long, and there is one a record
+class Record:
     """One API call. `document` is the whole record, nothing dropped; the rest is read off it."""
 
     document: dict[str, Any]
@@ -159,9 +160,7 @@ class Record(NamedTuple):
     @property
     def identity(self) -> Identity:
         if self._identity is None:
-            identity = read_identity(self.document.get("userIdentity"))
-            object.__setattr__(self, "_identity", identity)
-            return identity
+            self._identity = read_identity(self.document.get("userIdentity"))
         return self._identity
 
     @property
