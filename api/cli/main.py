@@ -119,11 +119,12 @@ def _failed(error: Exception) -> Failed | None:
 
 
 def _failed_below(error: Exception) -> Failed | None:
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, ProgrammingError
 
     from ledger.checkpoint import NoCheckpointKey
     from ledger.log import LedgerUnavailable, NotToBeWritten
     from ledger.log.checkpoints import HistoryContradicted
+    from ledger.log.privileges import lacks_privilege
     from ledger.log.reading import DictionaryDamaged
     from ledger.log.tiles import TreeDamaged
     from ledger.vault.keys import NoVaultKey
@@ -140,6 +141,8 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error), Exit.UNAVAILABLE)
         case DBAPIError() if type(error).__name__ in ("OperationalError", "InterfaceError", "DatabaseError"):
             return Failed(f"the ledger cannot be used: {error.orig}", Exit.UNAVAILABLE)
+        case ProgrammingError() if lacks_privilege(error):
+            return Failed(f"this takes the ledger's owner: {error.orig}", Exit.UNAVAILABLE)
     return None
 
 

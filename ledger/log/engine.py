@@ -56,7 +56,8 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
         if not lacks_privilege(error):
             raise LedgerUnavailable(f"{shown} is not a ledger: {str(error).splitlines()[0]}") from error
         raise LedgerUnavailable(
-            f"{shown} is not at schema {SCHEMA}, and this role may not bring it there: its owner has to open it"
+            f"this role may not use {shown}: its owner has to open it with this iam-ledger (schema {SCHEMA}), "
+            "and to run `iam-ledger database grant`"
         ) from error
     except OperationalError as error:
         raise LedgerUnavailable(f"cannot open {shown}: {str(error.orig).splitlines()[0]}") from error
