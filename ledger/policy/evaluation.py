@@ -71,11 +71,12 @@ class PolicySet:
         return found
 
     def _find(self, service: str) -> Iterator[Candidate]:
+        allow = Effect.ALLOW  # members of an enumeration are slow to find
         for policy, source in self.entries:
             if policy.broad or service in policy.services:
                 for statement, test in policy.of_service(service):
                     match = Match(source, statement.index, statement.sid, statement.effect)
-                    yield test, statement.resource_test, statement.effect is Effect.ALLOW, match, statement
+                    yield test, statement.resource_test, statement.effect is allow, match, statement
 
 
 NO_POLICIES = PolicySet(())
@@ -184,7 +185,8 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     if kept is not None:
         return kept
     service = action.partition(":")[0]
-    bits, matched, conditional = 0, list[Match](), False
+    bits, conditional = 0, False
+    matched: list[Match] = []
     for layer, policy_set in ready.sets:
         for of_action, of_resource, allows, match, statement in policy_set.of_service(service):
             if (of_action is None or of_action(action)) and (of_resource is None or of_resource(resource)):
