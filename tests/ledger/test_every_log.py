@@ -36,6 +36,7 @@ from ledger.log.bodies import (
 from ledger.log.schema import IMMUTABLE, entries, metadata
 from ledger.record import canonical, read_record
 from ledger.vault.tables import vault_secrets
+from tests.ledger.older_schemas import take_back
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -687,14 +688,7 @@ def test_a_ledger_of_before_the_authorizations_and_the_vault_goes_on(database_ur
     Log(engine).append(drafts(2))
     before = everything(Log(engine))
     with engine.begin() as connection:
-        for table in ("vault_secrets", "vault_keys", "vault_attempts", "tiles", "checkpoints", "erasures"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("DROP FUNCTION ledger_checkpoints_grow")
-            for table in ("entries", "mentions", "frames", "identities", "principals", "strings", "arrivals"):
-                connection.exec_driver_sql(f"DROP FUNCTION ledger_{table}_erase CASCADE")
-        connection.exec_driver_sql("DROP INDEX entries_authorized")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        take_back(connection, "0001")
     engine.dispose()
     log = Log(open_engine(database_url))
     log.append([draft(Origin(), DECIDED)])
@@ -839,6 +833,7 @@ from uuid import uuid4
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
 from ledger.record import read_record
+from tests.ledger.older_schemas import take_back
 
 url, name, batches, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 log = Log(open_engine(url))

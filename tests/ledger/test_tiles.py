@@ -19,6 +19,7 @@ from ledger.merkle.proofs import (
 )
 from ledger.merkle.tiles import Tile, tiles_of
 from ledger.merkle.trees import EMPTY_ROOT, root_at
+from tests.ledger.older_schemas import take_back
 from tests.ledger.test_every_log import ACCOUNT, OTHER, draft, drafts, writer
 from tests.oracles import plain_tree
 
@@ -167,11 +168,7 @@ def test_a_ledger_from_before_gets_its_tree_when_it_is_opened(database_url: str)
     opened.append([*drafts(1_300), *drafts(256, recipientAccountId=OTHER), *drafts(3)])
     before = root(opened)
     with opened.engine.begin() as connection:
-        for table in ("tiles", "checkpoints"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("DROP FUNCTION ledger_checkpoints_grow")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+        take_back(connection, "0003")
     opened.engine.dispose()
     again = Log(open_engine(database_url))
     assert root(again) == before
