@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import Exit, Failed, say
+from api.cli.listening import is_loopback, listening
 from api.cli.opening import keyring_of_ledger
 from api.cli.printing import Format, Formatted, answer, cell, show, table
-from api.cli.running import is_loopback, listening
 from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
@@ -214,10 +214,7 @@ def serve(
         app, environment = _service(delivery, workload, url, token_file, instance=found.is_instance)
         for name, value in environment.items():
             print(f"{name}={value}", flush=True)
-        try:
-            server_of(app).run(sockets=[ear])
-        except KeyboardInterrupt:
-            return  # the usual way to end it
+        server_of(app).run(sockets=[ear])
 
 
 def _service(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import socket
 from contextlib import ExitStack
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.exits import Exit, Failed, say
+from api.cli.exits import Failed, say
+from api.cli.listening import is_loopback, listening
 from api.cli.opening import checkpoint_key_of_ledger, investigation, keyring_of_ledger, opened_log
 from api.cli.printing import show
 from api.cli.witnesses import Named, fence_of
@@ -107,8 +107,6 @@ def serve(
                 if checkpoint_key is not None:
                     stack.enter_context(Publishing(checkpoints))  # it ends first: what it signs last is sent
                 server.run(sockets=[ear])
-        except KeyboardInterrupt:
-            return  # the usual way to end it
         finally:
             unknown.tell()
             if authority is not None:
@@ -158,27 +156,6 @@ def _settings() -> Settings:
         one = error.errors()[0]
         name = f"IAM_LEDGER_{str(one['loc'][0]).upper()}"
         raise Failed(f"{name}: {one['msg']}") from None
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def listening(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        ear = socket.socket(family, kind, protocol)
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        ear.bind(address)
-        ear.listen(128)
-    except (OSError, UnicodeError) as error:
-        raise Failed(f"cannot listen on {host} port {port}: {error}", Exit.UNAVAILABLE) from error
-    return ear
 
 
 def _announce(db: str, ear: socket.socket, host: str) -> None:

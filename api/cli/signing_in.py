@@ -164,7 +164,7 @@ def _over_http(endpoint: str, claim: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_endpoint(endpoint: str) -> None:
     """A password is sent only over TLS, or on this machine."""
-    from api.cli.running import is_loopback
+    from api.cli.listening import is_loopback
 
     try:
         told = urlsplit(endpoint)

@@ -183,7 +183,7 @@ def serve(
     ] = 0,
 ) -> None:
     """Be a witness for others' logs, over HTTP as C2SP tlog-witness has it. It needs no ledger."""
-    from api.cli.running import listening
+    from api.cli.listening import listening
     from api.witnessing import WitnessedLogs, make_witness_app
     from ledger.notes import BadKey, Verifier
     from ledger.witness.cosignature import verifier_of, witness_key_of
@@ -210,10 +210,7 @@ def serve(
             flush=True,
         )
         app = make_witness_app(WitnessedLogs(FolderStore(folder), key, watched))
-        try:
-            server_of(app).run(sockets=[ear])
-        except KeyboardInterrupt:
-            return  # the usual way to end it
+        server_of(app).run(sockets=[ear])
 
 
 @contextmanager

@@ -491,8 +491,9 @@ def test_what_can_t_be_done_is_told_in_a_line(
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=str)
 def test_what_is_appended_while_it_serves_is_seen(
-    typed: Callable[..., Ran], sqlite_url: str, seen: Path
+    typed: Callable[..., Ran], sqlite_url: str, seen: Path, end: signal.Signals
 ) -> None:
     assert typed("checkpoint", "new-key").code == 0
     words = ["--db", sqlite_url, "serve", "--port", "0", "--witness", str(seen)]
@@ -512,7 +513,7 @@ def test_what_is_appended_while_it_serves_is_seen(
                 time.sleep(0.05)
             log.append(drafts(2))
         assert httpx.get(f"{url}/accounts").status_code == 401
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         _, err = process.communicate(timeout=30)
         log.engine.dispose()
     assert process.returncode == 0
