@@ -7,9 +7,13 @@ by the door that a responder uses.
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
 import orjson
 import pytest
@@ -477,6 +481,43 @@ def statements(told: Any) -> list[tuple[Any, ...]]:
     ]
 
 
+def test_40_what_a_stranger_can_check(command: Command, incident_ledger: Path, tmp_path: Path) -> None:
+    """With the commands of the document, and the program that the bundle brings along."""
+    ledger = tmp_path / "case.db"
+    shutil.copyfile(incident_ledger, ledger)
+    section = DOCUMENT.read_text().partition("\n### 40.")[2].partition("\n## ")[0]
+    for words in re.findall(r"^    iam-ledger (.*)$", section, re.M):
+        words, _, output = words.partition(" > ")
+        ran = command(
+            "--db", ledger, *shlex.split(words.replace("svc-datasync.zip", str(tmp_path / "b.zip")))
+        )
+        assert ran.code == 0, ran.err
+        if output:
+            (tmp_path / output).write_text(ran.text)
+    key = (tmp_path / "published.key").read_text().strip()
+    with ZipFile(tmp_path / "b.zip") as bundle:
+        files = {name: bundle.read(name) for name in bundle.namelist()}
+
+    def looked_at(files: dict[str, bytes]) -> str:
+        given = tmp_path / "given.zip"
+        with ZipFile(given, "w") as bundle:
+            for name, content in files.items():
+                bundle.writestr(name, content)
+        program = tmp_path / "verify_evidence.py"
+        program.write_bytes(files["verify_evidence.py"])
+        looks = [sys.executable, "-I", str(program), str(given), key]
+        return subprocess.run(looks, capture_output=True, text=True, timeout=120).stdout
+
+    (block,) = re.findall(r"^```console\n\$ python3 .*?\n(.*?)^```$", section, re.M | re.S)
+    shows(block.splitlines(), looked_at(files))
+    record = next(name for name in files if name.startswith("records/"))
+    changed = {**files, record: files[record].replace(b"203.0.113.66", b"203.0.113.67")}
+    assert changed[record] != files[record]
+    assert looked_at(changed).endswith("NOT VERIFIED\n")
+    left_out = {name: content for name, content in files.items() if name != record}
+    assert looked_at(left_out).endswith("NOT VERIFIED\n")
+
+
 class Shown(NamedTuple):
     """A command of the document, and what it shows of its output."""
 
@@ -498,7 +539,7 @@ def test_the_document_shows_what_the_command_prints(ask: Command, block: Shown) 
 
 def test_the_document_answers_every_question() -> None:
     asked = {int(number) for number in re.findall(r"^### (\d+)\.", DOCUMENT.read_text(), re.M)}
-    assert asked == set(range(1, 40))
+    assert asked == set(range(1, 41))
 
 
 def test_the_readme_begins_with_what_the_demo_prints(
