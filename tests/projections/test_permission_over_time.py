@@ -492,3 +492,27 @@ def test_two_patterns_overlap_where_some_text_is_like_both(one: str, other: str)
     texts = ("".join(letters) for size in range(7) for letters in product("ab", repeat=size))
     tests = [compiled(glob_source([pattern])).fullmatch for pattern in (one, other)]
     assert overlap(one, other) == any(all(test(text) for test in tests) for text in texts)
+
+
+def test_a_version_whose_text_comes_to_be_known_turns_what_its_holders_may_do() -> None:
+    records = [
+        create_user("alice", at=NOON - 3),
+        call("AttachUserPolicy", {"userName": "alice", "policyArn": OWN}, at=NOON - 2),
+        call("SetDefaultPolicyVersion", {"policyArn": OWN, "versionId": "v2"}, at=NOON),
+        call(
+            "CreatePolicyVersion",
+            {"policyArn": OWN, "policyDocument": text(), "setAsDefault": True},
+            {"policyVersion": {"versionId": "v2", "isDefaultVersion": True}},
+            at=NOON + 5,
+        ),
+    ]
+    with ledger(records) as asked:
+        found = asked.permissions.who_can(
+            "s3:GetObject", BUCKET, since=NOON, until=NOON + 9, context={}, account=ACCOUNT
+        )
+    (row,) = [row for row in found["principals"] if row["principal"] == ALICE]
+    perhaps, surely = row["intervals"]
+    assert (perhaps["able"], surely["able"]) == ("perhaps", "yes")
+    assert surely["opened"]["changed"] == [
+        {"kind": "policy", "name": "own", "what": "inForce", "about": "v2"}
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ledger.account.assumptions import Reason
-from ledger.account.entities import Group, ManagedPolicy, Ref, Role, Settings, User
+from ledger.account.entities import Group, ManagedPolicy, PolicyDocument, Ref, Role, Settings, User
 from ledger.account.managed_policies import managed_policy
 from ledger.record import format_time
 from projections.permissions.over_time.courses import Step
@@ -71,10 +71,8 @@ def _changes(step: Step, before: Any, after: Any) -> Iterator[tuple[str, str | N
         )
         yield "known" if known else "created", None
     if isinstance(after, ManagedPolicy):
-        old = None if before is None or before.default is None else before.default.version_id
-        new = None if after.default is None else after.default.version_id
-        if new is not None and new != old:
-            yield "inForce", new
+        if after.default is not None and _in_force(before) != _in_force(after):
+            yield "inForce", after.default.version_id
         return
     yield from _granted(before, after)
     if isinstance(after, User):
@@ -91,6 +89,14 @@ def _changes(step: Step, before: Any, after: Any) -> Iterator[tuple[str, str | N
         old_trust = None if before is None else before.trust
         if old_trust is None or old_trust.document != after.trust.document:
             yield "trustSet", None
+
+
+def _in_force(policy: ManagedPolicy | None) -> tuple[str, PolicyDocument | None] | None:
+    """Its version, with the text, which can come to be known later than that it is in force."""
+    if policy is None or policy.default is None:
+        return None
+    version = policy.default_version
+    return policy.default.version_id, None if version is None else version.document
 
 
 def _granted(before: Holding | None, after: Holding) -> Iterator[tuple[str, str | None]]:
