@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
@@ -70,11 +71,14 @@ def test_a_damaged_ledger_is_not_copied_as_if_it_were_whole(tmp_path: Path) -> N
     path = tmp_path / "ledger.sqlite"
     engine = open_engine(str(path), create=True)
     Log(engine).append([Draft.of(read_record(record(number))) for number in range(400)])
+    with engine.connect() as connection:
+        root = connection.scalar(sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'entries'"))
     engine.dispose()
     content = bytearray(path.read_bytes())
-    pages = len(content) // 8192
-    for page in range(pages * 3 // 4, pages):
-        content[page * 8192 + 3 : page * 8192 + 5] = b"\xff\xff"  # how many cells the page has
+    at = (root - 1) * 8192
+    while content[at] in (2, 5):  # an inner page: down to the last leaf, by the pointer of its head
+        at = (int.from_bytes(content[at + 8 : at + 12]) - 1) * 8192
+    content[at + 3 : at + 5] = b"\xff\xff"  # how many cells the page has
     path.write_bytes(content)
     engine = open_engine(str(path))
     with pytest.raises(NotCopied):
