@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,10 @@ class Caller:
             code = None
         except ClientError as error:
             output, code = dict(error.response), error.response["Error"]["Code"]
-        except BotoCoreError:
+        except (
+            BotoCoreError,
+            ResponseParserError,
+        ):  # of an answer that was cut off within its head nothing is left
             self.cut_off.append(operation)
             return None
         finally:
