@@ -21,6 +21,7 @@ from ledger.authority.authority import Authority, Reply, Request
 from ledger.authority.beginning import begin
 from ledger.authority.credentials import Presented
 from ledger.authority.recording import Surroundings
+from ledger.collector import collecting_seldom
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
 from ledger.policy.request import caller_of
@@ -40,7 +41,7 @@ def main() -> None:
     options.add_argument("--db", help="the ledger's database URL; a new SQLite file if not given")
     options.add_argument("--seconds", type=float, default=5.0)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, collecting_seldom():  # as every command does
         engine = open_engine(given.db or str(Path(folder) / "ledger.db"), create=True)
         authority = Authority(Log(engine), Vault(engine, Keyring(new_key())))
         begin(authority.turns, ACCOUNT, email="root@example.com", password_hash="none", around=HERE)

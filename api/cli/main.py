@@ -36,6 +36,7 @@ from api.cli import (
 )
 from api.cli.exits import Exit, Failed, nobody_reads, say
 from api.defaults import DATABASE, DATABASE_VARIABLE
+from ledger.collector import collecting_seldom
 
 app = typer.Typer(
     name="iam-ledger",
@@ -81,7 +82,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; whatever is wrong with the input ends in one line on standard error and a status."""
     try:
         try:
-            ended = app(args=list(arguments), prog_name="iam-ledger", standalone_mode=False)
+            with collecting_seldom():
+                ended = app(args=list(arguments), prog_name="iam-ledger", standalone_mode=False)
             sys.stdout.flush()
         except Exception as error:
             if (failed := _failed(error)) is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ledger.collector import collecting_seldom
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
@@ -250,6 +251,7 @@ class Permissions:
             return UNLIMITED
         return session_by_key(self.past, self.sessions, principal, at)
 
+    @collecting_seldom()
     def what_if(
         self,
         without: Sequence[str] = (),
@@ -273,6 +275,7 @@ class Permissions:
         check_effect(edits, replay.tally)
         return told_what_if(self.teller, edits, found, replay.tally)
 
+    @collecting_seldom()
     def coverage(
         self,
         *,
@@ -287,6 +290,7 @@ class Permissions:
         coverage.count(END_OF_TIME if until is None else until, account)
         return told_coverage(self.teller, coverage, since, until, account, unused)
 
+    @collecting_seldom()
     def suggest(
         self,
         principal: str,
