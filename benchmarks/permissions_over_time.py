@@ -48,22 +48,19 @@ def main() -> None:
         end = START + asked.days * DAY
 
         def at(moment: int) -> dict[str, Any]:
-            return ask.permissions.who_can(ACTION, RESOURCE, at=moment, context={}, account=ACCOUNT)
+            return ask.who_can(ACTION, RESOURCE, at=moment, context={}, account=ACCOUNT)
 
         first = timed("who-can at one time, first question", lambda: at(end - 2))
         timed("who-can at another time", lambda: at(end - 10 * DAY))
         found = timed(
             f"who-can over {asked.days} days",
-            lambda: ask.permissions.who_can(
-                ACTION, RESOURCE, since=START + 1, until=end, context={}, account=ACCOUNT
-            ),
+            lambda: ask.who_can(ACTION, RESOURCE, since=START + 1, until=end, context={}, account=ACCOUNT),
         )
         names = [f"user-{number}" for number in range(0, asked.principals // 2, 10)]
         timed(
             f"explain, one by one, {len(names)} principals",
             lambda: [
-                ask.permissions.explain(name, ACTION, RESOURCE, at=end - 2, context={}, account=ACCOUNT)
-                for name in names
+                ask.explain(name, ACTION, RESOURCE, at=end - 2, context={}, account=ACCOUNT) for name in names
             ],
         )
         intervals = sum(len(row["intervals"]) for row in found["principals"])

@@ -20,10 +20,8 @@ from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from tree import draft, ledger  # noqa: E402
-
+from benchmarks.tree import draft, ledger  # noqa: E402
 from ledger.entry import body_bytes  # noqa: E402
 from ledger.log import Log, open_engine  # noqa: E402
 from ledger.record import canonical  # noqa: E402
