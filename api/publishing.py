@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from ledger.log.checkpoints import FRESH_SECONDS, Checkpoints
+from api.each_second import EachSecond
+from ledger.log.checkpoints import Checkpoints
 
 LOG: Final = logging.getLogger(__name__)
 
 
-class Publishing:
-    """A thread that signs, from the beginning of the block to its end; at the end once more."""
-
+class Publishing(EachSecond):
     def __init__(self, checkpoints: Checkpoints) -> None:
+        super().__init__("checkpoints")
         self._checkpoints = checkpoints
-        self._ended = threading.Event()
         self._said: str | None = None
-        self._thread = threading.Thread(target=self._run, name="iam-ledger checkpoints", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def work(self) -> None:
+        self._publish(self._checkpoints.fresh)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+    def finish(self) -> None:
         self._publish(self._checkpoints.publish)
 
-    def _run(self) -> None:
-        while not self._ended.wait(FRESH_SECONDS):
-            self._publish(self._checkpoints.fresh)
-
     def _publish(self, sign: Callable[[str], bytes]) -> None:
-        """Whatever goes wrong, the server goes on, and the next second tries again; it is said once."""
+        """What goes wrong is said once."""
         try:
             due = self._checkpoints.due()
         except Exception as error:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from ledger.log.checkpoints import FRESH_SECONDS, Checkpoints
+from api.each_second import EachSecond
+from ledger.log.checkpoints import Checkpoints
 from ledger.log.store import Log
 from ledger.witness.fence import Fence
 from ledger.witness.sending import Finding, Verdict, send
@@ -15,35 +14,19 @@ from ledger.witness.sending import Finding, Verdict, send
 LOG: Final = logging.getLogger(__name__)
 
 
-class Sending:
-    """A thread of its own: a witness that is slow keeps nobody from signing or writing. At the end it sends once more."""
+class Sending(EachSecond):
+    """A thread of its own: a witness that is slow keeps nobody from signing or writing."""
 
     def __init__(self, log: Log, checkpoints: Checkpoints, fence: Fence) -> None:
+        super().__init__("witnesses")
         self._log = log
         self._checkpoints = checkpoints
         self._fence = fence
         self._seen: dict[tuple[str, str], int] = {}  # the size, by witness and account
         self._said: dict[tuple[str, str], str] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="iam-ledger witnesses", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._send()
-
-    def _run(self) -> None:
-        while not self._ended.wait(FRESH_SECONDS):
-            self._send()
-
-    def _send(self) -> None:
-        """Whatever goes wrong, the server goes on, and the next second tries again; it is said once."""
+    def work(self) -> None:
+        """What goes wrong is said once."""
         try:
             for account_id, size in self._checkpoints.heads().items():
                 for witness in self._fence.witnesses:
