@@ -11,8 +11,8 @@ import typer
 from api.cli import event_tables
 from api.cli.events import Account
 from api.cli.exits import Exit, Failed, end, say
-from api.cli.opening import investigation
 from api.cli.printing import Format, Formatted, answer, show
+from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
     from ledger.entry import Entry
@@ -46,14 +46,14 @@ def erase(
 
     if not reason.strip():
         raise Failed("--reason: why?")
-    with investigation(context) as ledger:
-        account_id, found = _found(ledger.log, named, account)
+    with written_log(context.obj) as log:
+        account_id, found = _found(log, named, account)
         if not yes:
             _ask(found)
         positions = sorted({entry.position for entry in found})
         try:
             by = erased(
-                ledger.log,
+                log,
                 account_id,
                 positions,
                 reason=reason,
@@ -64,7 +64,7 @@ def erase(
             raise Failed(str(error), Exit.NOT_ALL) from error
         remains = None
         try:
-            sweep(ledger.log.engine)
+            sweep(log.engine)
         except Remains as error:
             remains = str(error)
     told = {"account": account_id, "erasedBy": by, "positions": positions, "remains": remains}

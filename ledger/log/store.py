@@ -143,6 +143,7 @@ class Log:
     @contextmanager
     def sole_turn(self, account_id: str) -> Iterator[Turn]:
         """As `turn`; and nobody appends to any other account either, so that no name is taken up that is about to go."""
+        self._may_write(account_id)
         with self._transaction() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("LOCK TABLE accounts IN EXCLUSIVE MODE")

@@ -539,6 +539,7 @@ def test_no_command_writes_to_a_log_that_a_witness_contradicts(
         ("import", *taken),
         ("export", "--format", "cloudtrail", "--to", tmp_path / "to"),
     ]
+    erase = ("erase", f"{ACCOUNT}:0", "--reason", "case 4711", "--yes")
     assert typed("checkpoint", "new-key").code == typed("digest-keys", "new", "--bits", 2048).code == 0
     backup = shutil.copy(database, tmp_path / "backup.sqlite")
     log = Log(open_engine(sqlite_url))
@@ -549,7 +550,7 @@ def test_no_command_writes_to_a_log_that_a_witness_contradicts(
         left.unlink()
     shutil.copy(backup, database)
     monkeypatch.setenv("IAM_LEDGER_WITNESS", str(seen))
-    for words in ways:
+    for words in [*ways, erase]:
         ran = typed(*words)
         assert ran.code == Exit.UNAVAILABLE, words
         assert "5 entries were seen, and the log has 3" in ran.err
