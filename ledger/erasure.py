@@ -17,11 +17,11 @@ from ledger.entry import Draft, Entry
 from ledger.iam import FOLDED_ACTIONS, SESSION_ACTIONS
 from ledger.log import Log
 from ledger.log.bodies import UUID
-from ledger.log.erasing import ERASE, SOURCE, take_away
+from ledger.log.erasing import ERASE, take_away
 from ledger.log.store import Turn
-from ledger.record import format_time, read_record
+from ledger.own_records import SOURCE, own_record
+from ledger.record import read_record
 
-HOME_REGION: Final = "us-east-1"
 RECORDS_MAX: Final = 1_000  # of one erasure: so its own record stays as small as CloudTrail's are
 
 InThatTransaction = Callable[[sa.Connection, int], None]  # is given the account's number
@@ -102,22 +102,6 @@ def _second(turn: Turn, clock: Callable[[], float]) -> int:
 
 
 def _draft(account_id: str, records: Sequence[Mapping[str, Any]], *, reason: str, by: str, at: int) -> Draft:
-    document = {
-        "eventVersion": "1.11",
-        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": SOURCE},
-        "eventTime": format_time(at),
-        "eventSource": SOURCE,
-        "eventName": ERASE.partition(":")[2],
-        "awsRegion": HOME_REGION,
-        "sourceIPAddress": SOURCE,
-        "userAgent": SOURCE,
-        "requestParameters": {"records": list(records), "reason": reason, "operator": by},
-        "responseElements": None,
-        "eventID": str(uuid4()),
-        "readOnly": False,
-        "eventType": "AwsServiceEvent",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
-    }
+    request = {"records": list(records), "reason": reason, "operator": by}
+    document = own_record(account_id, ERASE, request, at=at, event_id=str(uuid4()))
     return Draft.of(read_record(document))

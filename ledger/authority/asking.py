@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from ledger.authority.beginning import SOURCE as OWN_SOURCE
 from ledger.authority.context import Contexts
 from ledger.authority.credentials import Presented, Sessions, holder_of_bearer
 from ledger.authority.denials import denial
@@ -22,6 +21,7 @@ from ledger.authority.turns import Done, Now, Turns, Written
 from ledger.authorization import Authorization, authorize
 from ledger.entry import NATIVE, Draft
 from ledger.iam.deciding import EVERYTHING
+from ledger.own_records import SOURCE
 from ledger.policy.aws_actions import AccessLevel, access_level, services
 from ledger.policy.entitlements import Entitlements
 from ledger.record import PREFIX_OF_SOURCE, READ_ONLY_VERBS, Document, read_record
@@ -157,8 +157,8 @@ class ServiceCalls:
 def source_of(action: str) -> str:
     """The eventSource of a service that has not named its own: AWS's for AWS's services, else one that is nobody's."""
     prefix = action.partition(":")[0]
-    if prefix == OWN_SOURCE:
-        return OWN_SOURCE
+    if prefix == SOURCE:
+        return SOURCE
     if prefix in services():
         return f"{_SOURCE_OF_PREFIX.get(prefix, prefix)}.amazonaws.com"
     return f"{prefix}.internal"

@@ -10,10 +10,9 @@ from ledger.authority.turns import Now, Turns, Written
 from ledger.entry import Draft
 from ledger.iam.deciding import Bearer, Keep, SecretKind
 from ledger.iam.root import CREATE_ACCOUNT
+from ledger.own_records import SOURCE
 from ledger.policy.request import caller_of
 from ledger.record import read_record
-
-SOURCE = "iam-ledger"
 
 
 class AlreadyThere(Exception):

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ledger.authority.recording import EVENT_VERSION, REGION
 from ledger.entry import Draft
+from ledger.own_records import SOURCE, own_record
 from ledger.record import format_time, read_record
 
-SOURCE: Final = "iam-ledger"
-CLOCK_SET_BACK: Final = "iam-ledger:ClockSetBack"
+CLOCK_SET_BACK: Final = f"{SOURCE}:ClockSetBack"
 TOLERATED_SECONDS: Final = 2  # two machines on one database, kept by NTP, differ by less
 
 
@@ -25,26 +24,10 @@ def is_set_back(clock: float, latest: int) -> bool:
 
 def noted(account_id: str, *, clock: float, latest: int, event_id: str) -> Draft:
     """The entry that tells of it; its time is that of the latest entry, as that of the calls that follow."""
-    document = {
-        "eventVersion": EVENT_VERSION,
-        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": SOURCE},
-        "eventTime": format_time(latest),
-        "eventSource": SOURCE,
-        "eventName": CLOCK_SET_BACK.partition(":")[2],
-        "awsRegion": REGION,
-        "sourceIPAddress": SOURCE,
-        "userAgent": SOURCE,
-        "requestParameters": {
-            "clock": format_time(int(clock)),
-            "latest": format_time(latest),
-            "seconds": latest - int(clock),
-        },
-        "responseElements": None,
-        "eventID": event_id,
-        "readOnly": False,
-        "eventType": "AwsServiceEvent",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
+    request = {
+        "clock": format_time(int(clock)),
+        "latest": format_time(latest),
+        "seconds": latest - int(clock),
     }
+    document = own_record(account_id, CLOCK_SET_BACK, request, at=latest, event_id=event_id)
     return Draft.of(read_record(document))

@@ -16,10 +16,10 @@ from ledger.account.account import Account
 from ledger.account.change import HIDDEN
 from ledger.iam.console_sign_in import CONSOLE_LOGIN
 from ledger.iam.deciding import Bearer
+from ledger.own_records import EVENT_VERSION
 from ledger.policy.request import CallerKind
 from ledger.record import format_time
 
-EVENT_VERSION: Final = "1.11"
 REGION: Final = "us-east-1"  # of IAM and the global endpoint of STS, since 2021-11-22
 AGENT_MAX = 1024
 EC2: Final = "ec2.amazonaws.com"

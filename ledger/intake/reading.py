@@ -20,6 +20,7 @@ from ledger.intake.rejects import Damage, Reason, Reject, Skipped
 from ledger.intake.shapes import Batch, NoRecord, is_digest, is_usual, unwrap
 from ledger.intake.sources import CHUNK_BYTES, DELIVERED, Source, Tap
 from ledger.intake.splitting import split, split_swallowed
+from ledger.own_records import SOURCE
 
 Outcome = Batch | Reject | Skipped
 
@@ -28,7 +29,6 @@ _TELLING: Final = (b'"eventname', b'"eventversion', b'"eventsource', b'"eventtim
 _TELLING_BYTES_MAX: Final = 16
 _MARKS: Final = (b"\xef", b"\xff", b"\xfe", b"\0")  # a text begins with them that is not plain UTF-8
 _HELD_MAX: Final = 10_000
-OWN_SOURCE: Final = "iam-ledger"
 _RESPLITS_MAX: Final = 100
 
 
@@ -264,7 +264,7 @@ class _Reading:
 
     def _most(self, record: Any) -> int:
         """An exported ledger may hold snapshots of accounts, which are larger than any call's record."""
-        own = isinstance(record, dict) and record.get("eventSource") == OWN_SOURCE
+        own = isinstance(record, dict) and record.get("eventSource") == SOURCE
         return self.limits.whole_bytes_max if own else self.limits.record_bytes_max
 
     def _take(self, document: dict[str, Any], account: str | None) -> Iterator[Outcome]:

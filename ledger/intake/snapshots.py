@@ -34,10 +34,11 @@ from ledger.account.entities import (
     User,
 )
 from ledger.account.texts import read_policy
+from ledger.own_records import SOURCE, own_record
 from ledger.record import RecordRejected, canonical, format_time, parse_time
 
 EVENT_NAME = "ImportAccountSnapshot"
-ACTION = f"iam-ledger:{EVENT_NAME}"
+ACTION = f"{SOURCE}:{EVENT_NAME}"
 LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 
 
@@ -59,33 +60,17 @@ class Snapshot:
 def snapshot_record(document: Any, taken_at: str, account_id: str) -> dict[str, Any]:
     """The record that keeps a snapshot; raises SnapshotRejected. The same snapshot gives the same record."""
     try:
-        moment = format_time(parse_time(taken_at))
+        at = parse_time(taken_at)
     except RecordRejected as error:
         raise SnapshotRejected(
             f"the time at which the snapshot was taken is no ISO 8601 time: {taken_at!r}"
         ) from error
     details = merge_pages(document)
     read_snapshot(details, account_id=account_id, made_by=0)
-    parameters = {"takenAt": moment, "details": details}
+    parameters = {"takenAt": format_time(at), "details": details}
     digest = hashlib.sha256(canonical({"account": account_id, **parameters})).digest()
-    return {
-        "eventVersion": "1.11",
-        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": "iam-ledger"},
-        "eventTime": moment,
-        "eventSource": "iam-ledger",
-        "eventName": ACTION.partition(":")[2],
-        "awsRegion": "us-east-1",
-        "sourceIPAddress": "iam-ledger",
-        "userAgent": "iam-ledger",
-        "requestParameters": parameters,
-        "responseElements": None,
-        "eventID": str(uuid.UUID(bytes=digest[:16], version=5)),
-        "readOnly": False,
-        "eventType": "AwsServiceEvent",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
-    }
+    event_id = str(uuid.UUID(bytes=digest[:16], version=5))
+    return own_record(account_id, ACTION, parameters, at=at, event_id=event_id)
 
 
 def merge_pages(document: Any) -> dict[str, list[Any]]:

@@ -29,9 +29,9 @@ from ledger.log.schema import (
     strings,
 )
 from ledger.log.store import Turn
+from ledger.own_records import SOURCE
 from ledger.record import Record
 
-SOURCE: Final = "iam-ledger"
 ERASE: Final = f"{SOURCE}:EraseRecords"
 ERASED_ENTRY: dict[str, Any] = {
     "time": NO_TIME,

@@ -16,12 +16,11 @@ import sqlalchemy as sa
 from ledger.entry import Draft
 from ledger.log.schema import Kind, accounts, entries, strings
 from ledger.log.store import Log
-from ledger.record import format_time, read_record
+from ledger.own_records import SOURCE, own_record
+from ledger.record import read_record
 from ledger.witness.sending import Finding
 
-SOURCE: Final = "iam-ledger"
 ACKNOWLEDGE: Final = f"{SOURCE}:AcknowledgeWitness"
-HOME_REGION: Final = "us-east-1"
 
 
 def acknowledge(log: Log, account_id: str, findings: Iterable[Finding], *, reason: str, by: str) -> None:
@@ -75,28 +74,12 @@ def _positions(account_id: str) -> sa.Select[int]:
 
 
 def _draft(account_id: str, finding: Finding, *, reason: str, by: str) -> Draft:
-    document = {
-        "eventVersion": "1.11",
-        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": SOURCE},
-        "eventTime": format_time(int(time.time())),
-        "eventSource": SOURCE,
-        "eventName": ACKNOWLEDGE.partition(":")[2],
-        "awsRegion": HOME_REGION,
-        "sourceIPAddress": SOURCE,
-        "userAgent": SOURCE,
-        "requestParameters": {
-            **_told(finding),
-            "verdict": finding.verdict.value,
-            "size": finding.size,
-            "reason": reason,
-            "operator": by,
-        },
-        "responseElements": None,
-        "eventID": str(uuid4()),
-        "readOnly": False,
-        "eventType": "AwsServiceEvent",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
+    request = {
+        **_told(finding),
+        "verdict": finding.verdict.value,
+        "size": finding.size,
+        "reason": reason,
+        "operator": by,
     }
+    document = own_record(account_id, ACKNOWLEDGE, request, at=int(time.time()), event_id=str(uuid4()))
     return Draft.of(read_record(document))

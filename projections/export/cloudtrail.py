@@ -21,6 +21,7 @@ from time import gmtime, strftime
 from typing import Any, Final, NamedTuple
 
 from ledger.entry import Entry
+from ledger.own_records import HOME_REGION
 from ledger.record import canonical
 
 SPAN_SECONDS: Final = 300
@@ -30,7 +31,6 @@ HELD_BYTES_MAX: Final = 64 * 1024 * 1024  # of all the files that are being fill
 
 # CloudTrail logs the calls of global services in one region of each partition.
 HOME_REGIONS: Final = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
-HOME_REGION: Final = "us-east-1"
 NO_REGION: Final = "no-region"  # a record's region becomes a folder: only what looks like one may
 
 _REGION: Final = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,12}){1,5}")

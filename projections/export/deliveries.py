@@ -18,15 +18,14 @@ from ledger.digests import PublicKey
 from ledger.entry import Draft, Entry
 from ledger.log import Log
 from ledger.log.schema import Kind, accounts, entries, strings
+from ledger.own_records import SOURCE, own_record
 from ledger.record import format_time, parse_time, read_record
 
-SOURCE: Final = "iam-ledger"
 DELIVER: Final = f"{SOURCE}:DeliverDigests"
 ADD_KEY: Final = f"{SOURCE}:AddDigestKey"
 ABOUT_DELIVERIES: Final = frozenset({DELIVER, ADD_KEY})
 
 TRAIL: Final = "iam-ledger"
-HOME_REGION: Final = "us-east-1"
 KEY_YEARS = 10  # so long a key is good if no other follows it
 KEY_SECONDS: Final = KEY_YEARS * 366 * 86_400
 
@@ -217,22 +216,4 @@ def key_draft(
 
 
 def _draft(account_id: str, action: str, request: Mapping[str, Any], *, at: int, event_id: str) -> Draft:
-    document = {
-        "eventVersion": "1.11",
-        "userIdentity": {"type": "AWSService", "accountId": account_id, "invokedBy": SOURCE},
-        "eventTime": format_time(at),
-        "eventSource": SOURCE,
-        "eventName": action.partition(":")[2],
-        "awsRegion": HOME_REGION,
-        "sourceIPAddress": SOURCE,
-        "userAgent": SOURCE,
-        "requestParameters": dict(request),
-        "responseElements": None,
-        "eventID": event_id,
-        "readOnly": False,
-        "eventType": "AwsServiceEvent",
-        "managementEvent": True,
-        "recipientAccountId": account_id,
-        "eventCategory": "Management",
-    }
-    return Draft.of(read_record(document))
+    return Draft.of(read_record(own_record(account_id, action, request, at=at, event_id=event_id)))

@@ -20,9 +20,10 @@ import orjson
 
 from ledger.digests import HASH_ALGORITHM, SIGNATURE_ALGORITHM, string_to_sign
 from ledger.entry import Entry
+from ledger.own_records import HOME_REGION
 from ledger.record import format_time
 from projections.export.cloudtrail import SPAN_SECONDS, DeliveredFile, Span
-from projections.export.deliveries import HOME_REGION, TRAIL, Delivery, Tip, is_about_deliveries
+from projections.export.deliveries import TRAIL, Delivery, Tip, is_about_deliveries
 from projections.export.signing_keys import SigningKey
 
 HOUR: Final = 3_600
