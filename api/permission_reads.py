@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.answers import Reference, Shape, Time
-from api.asking import check_account, check_words, context_keys, moment, the_action
+from api.asking import check_account, check_words, context_keys, moment, the_action, the_resource
 from api.reads import Ledger, document, told
 
 router = APIRouter(prefix="/v1")
@@ -102,7 +102,7 @@ def read_explain(asked: Annotated[ExplainQuestion, Query()], ledger: Ledger) -> 
         ledger.permissions.explain(
             check_words("principal", asked.principal),
             the_action(asked.action),
-            None if asked.resource is None else check_words("resource", asked.resource),
+            None if asked.resource is None else the_resource(asked.resource),
             at=at,
             context=context_keys(asked.context),
             account=asked.account,

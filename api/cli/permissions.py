@@ -115,7 +115,7 @@ def _explain(
     *,
     depth: int,
 ) -> None:
-    from api.asking import check_account, check_words, context_keys, moment, the_action
+    from api.asking import check_account, check_words, context_keys, moment, the_action, the_resource
 
     when = int(time.time()) if at is None else moment("at", at)
     if account is not None:
@@ -125,7 +125,7 @@ def _explain(
         found = ledger.permissions.explain(
             check_words("principal", principal),
             the_action(action),
-            None if resource is None else check_words("resource", resource),
+            None if resource is None else the_resource(resource),
             at=when,
             context=keys,
             account=account,

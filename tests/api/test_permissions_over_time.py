@@ -273,7 +273,15 @@ def test_the_read_api_gives_the_same_answer(ask: Command, http: TestClient) -> N
         assert refused.json()["errors"][0]["parameter"] == parameter
 
 
+def test_explain_over_http_refuses_what_is_no_resource(http: TestClient) -> None:
+    asked = {"principal": "ci-deploy", "account": MAIN, "action": "s3:GetObject", "resource": "payroll"}
+    refused = http.get("/v1/explain", params=asked)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["parameter"] == "resource"
+
+
 ROLE = f"arn:aws:iam::{MAIN}:role/LarkspurOps"
+OF_CI_DEPLOY = ("--principal", "ci-deploy", "--account", MAIN, "--action", "s3:GetObject")
 
 
 @pytest.mark.parametrize(
@@ -284,6 +292,8 @@ ROLE = f"arn:aws:iam::{MAIN}:role/LarkspurOps"
         (("who-can", "s3:Get*", ROLE), 2, "service:Name"),
         (("who-can", "s3:GetObject", "payroll"), 2, "neither an ARN"),
         (("who-can", "s3:GetObject", "arn:aws:s3"), 2, "neither an ARN"),
+        (("explain", *OF_CI_DEPLOY, "--resource", "payroll"), 2, "neither an ARN"),
+        (("blame", *OF_CI_DEPLOY, "--resource", "payroll"), 2, "neither an ARN"),
         (("who-can", "s3:GetObject", "arn:aws:s3:::x"), 2, "the resource names none"),
         (("who-can", "s3:GetObject", ROLE, "--at", "noon"), 2, "noon"),
         (
