@@ -6,17 +6,13 @@ import json
 import shutil
 import socket
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 
@@ -26,6 +22,7 @@ from api.guard.in_process import InProcess
 from projections.permissions.verification import verify_decisions
 from tests.api.asking_services import Person, new_person, session_of, signed_headers
 from tests.api.living_server import Account, LivingServer, living_server
+from tests.api.loopback import on_loopback
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "orders.py"
 POLICY = {
@@ -45,21 +42,6 @@ POLICY = {
         {"Effect": "Allow", "Action": "stock:GetItem", "Resource": "arn:aws:stock:::item/1"},
     ],
 }
-
-
-@contextmanager
-def running(app: Any) -> Iterator[str]:
-    ear = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [ear]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{ear.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +72,7 @@ def service(request: pytest.FixtureRequest, server: LivingServer) -> Iterator[st
     guarded = Guard(
         example, ledger, rules, region="eu-west-1", event_source="orders.example.com", body_bytes_max=10_000
     )
-    with running(guarded) as url:
+    with on_loopback(guarded, log_level="critical") as url:
         yield url
 
 
@@ -272,7 +254,7 @@ def test_a_ledger_that_is_away_lets_nobody_pass(alice: Person) -> None:
     nobody.close()
     inner = FastAPI()
     rule = Rule("GET", "/orders/{id}", action="orders:GetOrder", resource="arn:aws:orders:::order/{id}")
-    with running(Guard(inner, AsyncClient(address), [rule])) as url:
+    with on_loopback(Guard(inner, AsyncClient(address), [rule]), log_level="critical") as url:
         headers = signed_headers(alice.key, "GET", f"{url}/orders/7")
         assert httpx.get(f"{url}/orders/7", headers=headers).status_code == 503
 
@@ -296,7 +278,9 @@ def test_an_answer_whose_call_cannot_be_written_down_is_kept_back_and_the_ledger
     with living_server(str(tmp_path / "ledger.sqlite")) as server:
         account = server.new_account()
         person = new_person(account, "alice", POLICY)
-        with running(Guard(inner, LosesOutcomes(InProcess(server.authority)), [rule])) as url:
+        with on_loopback(
+            Guard(inner, LosesOutcomes(InProcess(server.authority)), [rule]), log_level="critical"
+        ) as url:
             answered = httpx.get(
                 f"{url}/orders/7", headers=signed_headers(person.key, "GET", f"{url}/orders/7")
             )

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from botocore.exceptions import ClientError
 
 from api.cli.exits import Exit
@@ -34,6 +32,7 @@ from ledger.witness.stores import FolderStore
 from ledger.witness.witnesses import Cosigner, NotHeard, witness_named
 from tests.api.conftest import Command, Ran
 from tests.api.living_server import Account, LivingServer
+from tests.api.loopback import on_loopback
 from tests.ledger.test_every_log import ACCOUNT, draft, drafts
 from tests.ledger.test_tiles import unguarded
 from tests.ledger.test_witness import KEY as TESTED
@@ -45,22 +44,6 @@ OWN = "100000000001"  # the first account of a living server
 SIZE = "text/x.tlog.size"
 
 
-@contextmanager
-def answering(app: object) -> Iterator[str]:
-    """The URL of the application behind a real server on loopback."""
-    ear = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))  # type: ignore[arg-type]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [ear]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{ear.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
 @pytest.fixture
 def seen(tmp_path: Path) -> Path:
     folder = tmp_path / "seen"
@@ -70,7 +53,7 @@ def seen(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(seen: Path) -> Iterator[str]:
-    with answering(make_witness_app(WitnessedLogs(FolderStore(seen), WITNESS, [SIGNER.verifier]))) as found:
+    with on_loopback(make_witness_app(WitnessedLogs(FolderStore(seen), WITNESS, [SIGNER.verifier]))) as found:
         yield found
 
 
@@ -148,7 +131,7 @@ def test_of_two_histories_that_are_sent_at_once_one_is_seen(url: str) -> None:
 def test_it_remembers_over_a_restart_and_keeps_nothing_where_it_can_t_write(url: str, seen: Path) -> None:
     assert post(url, request(0, 7))[0] == 200
     again = WitnessedLogs(FolderStore(seen), WITNESS, [SIGNER.verifier])
-    with answering(make_witness_app(again)) as other:
+    with on_loopback(make_witness_app(again)) as other:
         assert post(other, request(0, 9)) == (409, SIZE, b"7\n")
         (file,) = seen.glob("*.checkpoint")
         file.write_bytes(b"")
@@ -333,7 +316,7 @@ def witness_of(kind: str, folder: Path) -> Iterator[str]:
         yield str(folder)
         return
     watched = account_key(TESTED, OWN).verifier
-    with answering(make_witness_app(WitnessedLogs(FolderStore(folder), WITNESS, [watched]))) as at:
+    with on_loopback(make_witness_app(WitnessedLogs(FolderStore(folder), WITNESS, [watched]))) as at:
         yield f"{at}#{verifier_of(WITNESS)}"
 
 

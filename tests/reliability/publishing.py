@@ -34,7 +34,7 @@ from projections.export.deliveries import trail_of
 from projections.export.delivering import Course, deliver
 from projections.export.signing_keys import SigningKeys, new_signing_key
 from projections.export.validation import Anchors, validate
-from tests.api.test_witnesses import answering
+from tests.api.loopback import on_loopback
 from tests.ledger.told import ACCOUNT
 from tests.projections.delivering_told import BUCKET, HOUR, MORNING, a_call, files_of
 from tests.reliability.outcome import Outcome
@@ -84,7 +84,7 @@ def published_with_faults(url: str, folder: Path, rounds: int) -> Outcome:
     outcome = Outcome()
     watched = WitnessedLogs(FolderStore(_made(folder / "cosigner")), WITNESS, [_verifier()])
     _made(folder / "seen")
-    with answering(make_witness_app(watched)) as cosigner:
+    with on_loopback(make_witness_app(watched)) as cosigner:
         _Hour(url, folder, cosigner, 0).whole()
         for _ in range(rounds):
             for step in STEPS:

@@ -12,7 +12,8 @@ from botocore.exceptions import CredentialRetrievalError
 from api.machines.container_credentials import PATH, ContainerCredentials
 from ledger.authority.role_delivery import RoleDelivery
 from tests.api.living_server import Account
-from tests.api.machines.workloads import asked, aws, issuances, make_role, run_task, sdk, served, trusting
+from tests.api.loopback import on_loopback
+from tests.api.machines.workloads import asked, aws, issuances, make_role, run_task, sdk, trusting
 
 ECS = "ecs-tasks.amazonaws.com"
 TOKEN = "the-token-of-the-task"
@@ -29,7 +30,7 @@ def url(
     account: Account, task: str, keyless: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     delivery = RoleDelivery(account.server.authority, account.id)
-    with served(ContainerCredentials(delivery, "task-1", token=TOKEN)) as url:
+    with on_loopback(ContainerCredentials(delivery, "task-1", token=TOKEN), proxy_headers=False) as url:
         told = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}{PATH}",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN,

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from api.machines.instance_metadata import InstanceMetadata
 from ledger.authority.role_delivery import RoleDelivery
 from tests.api.living_server import Account
+from tests.api.loopback import on_loopback
 from tests.api.machines.workloads import (
     asked,
     aws,
@@ -20,7 +21,6 @@ from tests.api.machines.workloads import (
     make_role,
     run_instance,
     sdk,
-    served,
     trusting,
 )
 
@@ -41,7 +41,7 @@ def metadata(
 ) -> Iterator[httpx.Client]:
     """The instance's metadata service, which the environment names; the client has no token yet."""
     app = InstanceMetadata(RoleDelivery(account.server.authority, account.id), "web-1")
-    with served(app) as url, httpx.Client(base_url=url) as client:
+    with on_loopback(app, proxy_headers=False) as url, httpx.Client(base_url=url) as client:
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
         keyless["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = url
         yield client

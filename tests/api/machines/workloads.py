@@ -2,20 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
-import uvicorn
 from botocore.config import Config
-from starlette.types import ASGIApp
 
 from ledger.authority.authority import Request
 from ledger.iam.deciding import Bearer
@@ -27,22 +20,6 @@ LIST_USERS = {
     "Version": "2012-10-17",
     "Statement": {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"},
 }
-
-
-@contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """The application's URL, on loopback."""
-    ear = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [ear]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{ear.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 def trusting(service: str) -> str:
