@@ -17,16 +17,23 @@ class KeyFileUnusable(Exception):
 def read_key_file(path: Path) -> str:
     """Raises KeyFileUnusable."""
     try:
+        return read_key_bytes(path, FILE_BYTES_MAX).decode("ascii")
+    except UnicodeDecodeError:
+        raise KeyFileUnusable(f"cannot read the key file {path}: it holds no key") from None
+
+
+def read_key_bytes(path: Path, bytes_max: int) -> bytes:
+    """No more than the first so many bytes. Raises KeyFileUnusable."""
+    try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyFileUnusable(f"{path} is no file")
             if os.name == "posix" and status.st_mode & 0o077:
                 raise KeyFileUnusable(f"others than its owner can use the key file {path}; chmod 600 it")
-            return file.read(FILE_BYTES_MAX).decode("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds no key"
-        raise KeyFileUnusable(f"cannot read the key file {path}: {reason}") from None
+            return file.read(bytes_max)
+    except OSError as error:
+        raise KeyFileUnusable(f"cannot read the key file {path}: {error.strerror}") from None
 
 
 def write_key_file(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from ledger.log.bodies import (
 )
 from ledger.log.rows import among
 from ledger.log.schema import (
+    Kind,
     accounts,
     arrivals,
     dictionaries,
@@ -39,6 +40,21 @@ REMEMBERED_MAX = 200_000
 def everything() -> sa.Select[Any]:
     """All that an entry is made from; to be narrowed by a condition on `entries` or `accounts`."""
     return sa.select(accounts.c.account_id, entries).join(accounts, accounts.c.id == entries.c.account)
+
+
+def places_of(account_id: str, actions: Collection[str]) -> sa.Select[int]:
+    """The positions of an account's entries with these actions, oldest first."""
+    return (
+        sa.select(entries.c.position)
+        .join(accounts, accounts.c.id == entries.c.account)
+        .join(strings, strings.c.id == entries.c.action)
+        .where(
+            accounts.c.account_id == account_id,
+            strings.c.kind == Kind.ACTION,
+            strings.c.text.in_(sorted(actions)),
+        )
+        .order_by(entries.c.position)
+    )
 
 
 class EntryDamaged(Exception):

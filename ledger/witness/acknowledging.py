@@ -11,10 +11,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import uuid4
 
-import sqlalchemy as sa
-
 from ledger.entry import Draft
-from ledger.log.schema import Kind, accounts, entries, strings
+from ledger.log.reading import places_of
 from ledger.log.store import Log
 from ledger.own_records import SOURCE, own_record
 from ledger.record import read_record
@@ -41,7 +39,7 @@ def is_acknowledged(log: Log, finding: Finding) -> bool:
         return False
     wanted = _told(finding)
     with log.engine.connect() as connection:
-        positions = list(connection.scalars(_positions(finding.account_id)))
+        positions = list(connection.scalars(places_of(finding.account_id, {ACKNOWLEDGE})))
     for entry in log.entries_at(finding.account_id, positions):
         if not entry.origin.native:
             continue  # what another ledger acknowledged
@@ -57,20 +55,6 @@ def _told(finding: Finding) -> dict[str, Any]:
         "seenSize": finding.seen,
         "seenRoot": None if finding.root is None else finding.root.hex(),
     }
-
-
-def _positions(account_id: str) -> sa.Select[int]:
-    return (
-        sa.select(entries.c.position)
-        .join(accounts, accounts.c.id == entries.c.account)
-        .join(strings, strings.c.id == entries.c.action)
-        .where(
-            accounts.c.account_id == account_id,
-            strings.c.kind == Kind.ACTION,
-            strings.c.text == ACKNOWLEDGE,
-        )
-        .order_by(entries.c.position)
-    )
 
 
 def _draft(account_id: str, finding: Finding, *, reason: str, by: str) -> Draft:

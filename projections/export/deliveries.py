@@ -8,7 +8,7 @@ was imported tells of another's digests.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from ledger.digests import PublicKey
 from ledger.entry import Draft, Entry
 from ledger.log import Log
-from ledger.log.schema import Kind, accounts, entries, strings
+from ledger.log.reading import places_of
+from ledger.log.schema import entries
 from ledger.own_records import SOURCE, own_record
 from ledger.record import format_time, parse_time, read_record
 
@@ -121,7 +122,7 @@ def trail_of(log: Log, account_id: str) -> Trail:
 def public_keys_of(log: Log, account_id: str) -> tuple[PublicKey, ...]:
     """All keys that ever signed a digest of the account."""
     with log.engine.connect() as connection:
-        positions = list(connection.scalars(_about(account_id, {ADD_KEY}).order_by(entries.c.position)))
+        positions = list(connection.scalars(places_of(account_id, {ADD_KEY})))
     return _keys([entry for entry in log.entries_at(account_id, positions) if entry.origin.native])
 
 
@@ -130,7 +131,9 @@ def latest_delivery(log: Log, account_id: str) -> Delivery | None:
     before: int | None = None
     while True:
         with log.engine.connect() as connection:
-            query = _about(account_id, {DELIVER}).order_by(entries.c.position.desc()).limit(1)
+            query = (
+                places_of(account_id, {DELIVER}).order_by(None).order_by(entries.c.position.desc()).limit(1)
+            )
             if before is not None:
                 query = query.where(entries.c.position < before)
             before = connection.scalars(query).first()
@@ -142,21 +145,7 @@ def latest_delivery(log: Log, account_id: str) -> Delivery | None:
 
 
 def positions_about_deliveries(connection: sa.Connection, account_id: str) -> list[int]:
-    query = _about(account_id, ABOUT_DELIVERIES).order_by(entries.c.position)
-    return list(connection.scalars(query))
-
-
-def _about(account_id: str, actions: Collection[str]) -> sa.Select[int]:
-    return (
-        sa.select(entries.c.position)
-        .join(accounts, accounts.c.id == entries.c.account)
-        .join(strings, strings.c.id == entries.c.action)
-        .where(
-            accounts.c.account_id == account_id,
-            strings.c.kind == Kind.ACTION,
-            strings.c.text.in_(sorted(actions)),
-        )
-    )
+    return list(connection.scalars(places_of(account_id, ABOUT_DELIVERIES)))
 
 
 def is_about_deliveries(entry: Entry) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger.digests import KEY_BITS_MIN, fingerprint_of, value_of
+from ledger.key_files import KeyFileUnusable, read_key_bytes
 
 BITS: Final = 3072  # NIST SP 800-57 part 1, table 2: 128 bits of security
 BITS_CHOICES: Final = (2048, 3072, 4096)
@@ -87,15 +87,9 @@ def new_signing_key(bits: int = BITS) -> SigningKey:
 def read_keys(path: Path) -> SigningKeys:
     """Raises NoSigningKey."""
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise NoSigningKey(f"{path} is no file")
-            if os.name == "posix" and status.st_mode & 0o077:
-                raise NoSigningKey(f"others than its owner can use the key file {path}; chmod 600 it")
-            text = file.read(FILE_BYTES_MAX)
-    except OSError as error:
-        raise NoSigningKey(f"cannot read the key file {path}: {error.strerror}") from None
+        text = read_key_bytes(path, FILE_BYTES_MAX)
+    except KeyFileUnusable as error:
+        raise NoSigningKey(str(error)) from None
     keys = [_read_key(pem, path) for pem in _PEM.findall(text)]
     if not keys:
         raise NoSigningKey(f"{path} holds no key; `iam-ledger digest-keys new` makes one")
