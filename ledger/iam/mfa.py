@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from io import BytesIO
@@ -37,7 +36,6 @@ from ledger.iam.refusals import (
     EntityAlreadyExists,
     InvalidAuthenticationCode,
     NoSuchEntity,
-    ValidationError,
 )
 from ledger.iam.subjects import ROOT_NAME, absent, owner_name, the_owner
 from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
@@ -45,7 +43,6 @@ from ledger.iam.targets import a_user, arn, new
 from ledger.iam.users import brief, shown_root
 
 SEED_BYTES = 40  # sixty-four characters of Base32, as AWS's seeds have them
-_PATH = re.compile(r"/|/[\u0021-\u007E]+/")
 
 
 def _whose(account: Account, call: Call) -> str:
@@ -75,11 +72,6 @@ def _owner(account: Account, call: Call) -> Owner:
 )
 def decide_create_virtual_mfa_device(account: Account, call: Call, moment: Moment) -> Answer:
     path, name = call.get("Path", "/"), call["VirtualMFADeviceName"]
-    if not _PATH.fullmatch(path):
-        raise ValidationError(
-            "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric"
-            " characters and/or / characters."
-        )
     serial_number = arn(account, f"mfa{path}{name}")
     if serial_number in account.mfa_devices or account.device_owner(serial_number) is not None:
         raise EntityAlreadyExists("MFA device already exists.")

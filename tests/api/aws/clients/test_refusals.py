@@ -65,7 +65,7 @@ TAGS_FULL: Final = ("LimitExceeded", 409, "The number of tags has reached the ma
 TAG_RESERVED: Final = (
     "InvalidInput",
     400,
-    "aws: prefixed tag key names are not allowed for external use.",
+    "Tag keys beginning with aws: are reserved for system use.",
 )
 TAKEN_USER: Final = ("EntityAlreadyExists", 409, "User with name ALICE already exists.")
 
