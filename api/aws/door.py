@@ -111,7 +111,7 @@ class Door:
             self._unknown.count(Reason.NO_ACCOUNT)
         if told.refusal is not None:
             refusal = told.refusal
-            return wire.refuse(service, refusal.code, refusal.status, refusal.message, request_id)
+            return wire.refuse(service, refusal.code, refusal.status, refusal.told, request_id)
         output = told.output
         if request.action in COMPLETED:
             output = await run_in_threadpool(completed, self._ledger, request.action, output)

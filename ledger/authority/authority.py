@@ -27,10 +27,11 @@ from ledger.entry import NATIVE, Draft
 from ledger.iam import SESSION_ACTIONS
 from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment, Question
 from ledger.iam.federation import Vouched
-from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling
+from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling, TokenBarred
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
+from ledger.policy.session_limits import LIMITING
 from ledger.record import READ_ONLY_VERBS, read_record
 from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
@@ -278,8 +279,7 @@ class Authority:
             if decided is None or not found.allowed:
                 decided = found
             if not found.allowed:
-                words = denial(found) if vouched is None else f"Not authorized to perform {request.action}"
-                return _Judged(document, call, found, AccessDenied(words))
+                return _Judged(document, call, found, _denied(request.action, found, vouched))
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
@@ -364,6 +364,13 @@ class Authority:
             read_only=name.startswith(READS) or request.action.startswith("sts:"),
             request=recorded(request.parameters),
         )
+
+
+def _denied(action: str, found: Authorization, vouched: Vouched | None) -> Refusal:
+    if vouched is not None:
+        return AccessDenied(f"Not authorized to perform {action}")
+    barred = action.startswith("iam:") and any(match.source in LIMITING for match in found.statements)
+    return (TokenBarred if barred else AccessDenied)(denial(found))
 
 
 def _on(decision: Decision, account: Account, call: Call) -> str:
