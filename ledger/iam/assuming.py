@@ -52,10 +52,11 @@ def account_of_role(parameters: Mapping[str, Any]) -> str | None:
 
 
 def a_role(account: Account, call: Call) -> str:
-    """Root is told so before anybody asks whether the role trusts it."""
+    """Root hears that it can't, before anybody asks whether the role trusts it."""
+    arn = the_role(account, call)
     if call.by.is_root:
         raise AccessDenied("Roles may not be assumed by root accounts.")
-    return the_role(account, call)
+    return arn
 
 
 @decides("sts:AssumeRole", on=a_role, also=also, facts=("code_right",), across=account_of_role)
