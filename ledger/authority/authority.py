@@ -28,6 +28,7 @@ from ledger.iam import SESSION_ACTIONS
 from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment, Question
 from ledger.iam.federation import Vouched
 from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling, TokenBarred
+from ledger.iam.targets import in_words
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
@@ -272,14 +273,15 @@ class Authority:
         said = {} if vouched is None else vouched.values
         asking = Asking(by, read_record(document), request.surroundings, said)
         decided = None
-        for action, named in questions:
+        for nth, (action, named) in enumerate(questions):
             found = self._decided.on(
                 asking, action, without_secrets(named), now
             )  # the entry keeps what was asked about
             if decided is None or not found.allowed:
                 decided = found
             if not found.allowed:
-                return _Judged(document, call, found, _denied(request.action, found, vouched))
+                on = None if nth or decision is None else in_words(decision.on, call, found.resource)
+                return _Judged(document, call, found, _denied(request.action, found, vouched, on))
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
@@ -366,11 +368,11 @@ class Authority:
         )
 
 
-def _denied(action: str, found: Authorization, vouched: Vouched | None) -> Refusal:
+def _denied(action: str, found: Authorization, vouched: Vouched | None, on: str | None) -> Refusal:
     if vouched is not None:
         return AccessDenied(f"Not authorized to perform {action}")
     barred = action.startswith("iam:") and any(match.source in LIMITING for match in found.statements)
-    return (TokenBarred if barred else AccessDenied)(denial(found))
+    return (TokenBarred if barred else AccessDenied)(denial(found, on))
 
 
 def _on(decision: Decision, account: Account, call: Call) -> str:

@@ -26,7 +26,7 @@ from ledger.account.entities import (
     untagging,
     without,
 )
-from ledger.iam.deciding import NOTHING, Answer, Call, Forget, Keep, Moment, SecretKind, anything, decides
+from ledger.iam.deciding import NOTHING, Answer, Call, Forget, Keep, Moment, SecretKind, decides
 from ledger.iam.limits import MFA_DEVICES_PER_USER, USERS, room_for_one_more
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import by_age, paged
@@ -39,12 +39,13 @@ from ledger.iam.refusals import (
 )
 from ledger.iam.subjects import ROOT_NAME, absent, owner_name, the_owner
 from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
-from ledger.iam.targets import a_user, arn, new
+from ledger.iam.targets import a_user, arn, by_name, listed, new, told_as
 from ledger.iam.users import brief, shown_root
 
 SEED_BYTES = 40  # sixty-four characters of Base32, as AWS's seeds have them
 
 
+@told_as(by_name("user"))
 def _whose(account: Account, call: Call) -> str:
     """The user whose device it is; root's own devices are root's."""
     return arn(account, ROOT_NAME) if _means_root(account, call) else a_user(account, call)
@@ -228,7 +229,7 @@ def list_mfa_devices(account: Account, call: Call, moment: Moment) -> Answer:
     )
 
 
-@decides("iam:ListVirtualMFADevices", on=anything)
+@decides("iam:ListVirtualMFADevices", on=listed("mfa"))
 def list_virtual_mfa_devices(account: Account, call: Call, moment: Moment) -> Answer:
     status, found = call.get("AssignmentStatus", "Any"), list[dict[str, Any]]()
     if status != "Unassigned":
