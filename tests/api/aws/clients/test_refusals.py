@@ -310,6 +310,11 @@ POLICIES: Final[list[Case]] = [
     ),
     (
         "SimulatePrincipalPolicy",
+        {"PolicySourceArn": "arn:aws:iam::999999999999:user/alice", "ActionNames": ["s3:GetObject"]},
+        ("InvalidInput", 400, None),
+    ),
+    (
+        "SimulatePrincipalPolicy",
         {"PolicySourceArn": "arn:aws:s3:::not-somebody", "ActionNames": ["s3:GetObject"]},
         ("InvalidInput", 400, None),
     ),
