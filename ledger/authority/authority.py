@@ -266,6 +266,10 @@ class Authority:
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
             return _Judged(document, call, None, request.invalid)
+        if (
+            by is ANYBODY and request.invalid is not None
+        ):  # nobody is asked about who said nothing of who they are
+            return _Judged(document, call, None, request.invalid)
         try:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
