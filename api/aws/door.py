@@ -30,6 +30,7 @@ from ledger.authority.authority import Reply, Request
 from ledger.authority.credentials import Presented, Unauthenticated
 from ledger.authority.recording import REGION, Surroundings
 from ledger.authority.turns import Closed, Unavailable
+from ledger.iam.federation import NO_ROLE, ROLE_ARN
 from ledger.iam.refusals import Misunderstood
 from projections.investigation import Investigation
 
@@ -40,7 +41,6 @@ GLOBAL: Final = frozenset({"iam", "sts"})
 _SCOPED: Final = re.compile(
     rb"Credential=[^/,\s&]+(?:/|%2F)\d*(?:/|%2F)([\w-]*)(?:/|%2F)([\w-]+)", re.IGNORECASE
 )
-_ACCOUNT_OF_ROLE: Final = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/.+")
 _TROUBLE: Final = "The request processing has failed because of an unknown error, exception or failure."
 
 
@@ -90,7 +90,7 @@ class Door:
         operation, parameters, invalid = _understood(service, raw)
         if presented is None and operation.name not in WITHOUT_CREDENTIALS:
             raise missing_token()
-        account_id = _account_of_role(parameters) if presented is None else presented.account_id
+        account_id = _account_of_role(parameters, invalid) if presented is None else presented.account_id
         client = scope.get("client")
         request = Request(
             account_id=account_id,
@@ -111,7 +111,7 @@ class Door:
             self._unknown.count(Reason.NO_ACCOUNT)
         if told.refusal is not None:
             refusal = told.refusal
-            return wire.refuse(service, refusal.code, refusal.status, refusal.message, request_id)
+            return wire.refuse(service, refusal.code, refusal.status, refusal.told, request_id)
         output = told.output
         if request.action in COMPLETED:
             output = await run_in_threadpool(completed, self._ledger, request.action, output)
@@ -196,8 +196,8 @@ def _understood(service: Service, raw: RawRequest) -> tuple[Operation, dict[str,
     return operation, parameters, None
 
 
-def _account_of_role(parameters: dict[str, Any]) -> str:
-    found = _ACCOUNT_OF_ROLE.fullmatch(str(parameters.get("RoleArn", "")))
+def _account_of_role(parameters: dict[str, Any], invalid: WireError | None) -> str:
+    found = ROLE_ARN.fullmatch(str(parameters.get("RoleArn", "")))
     if found is None:
-        raise WireError("ValidationError", 400, f"{parameters.get('RoleArn')} is invalid")
+        raise invalid or WireError("ValidationError", 400, NO_ROLE)
     return found[1]

@@ -5,6 +5,9 @@
 Every error is told, in the order in which AWS tells them as far as recorded answers show it. Source: the constraints in
 botocore's models; the wording of answers recorded from AWS. IAM never repeats the value, the other services do so unless
 the model calls it sensitive.
+
+The patterns of IAM's older members are looked at before all else, and have sentences of their own: "The specified value
+for userName is invalid. It must contain only …".
 """
 
 from __future__ import annotations
@@ -26,6 +29,32 @@ SAYS_NO_ENUM_VALUES: Final = frozenset({"iam"})
 # AWS names "must not be null" among the constraints on the elements of these lists, and of no others that are recorded.
 LISTS_WITHOUT_NULL: Final = frozenset({"tagKeyListType"})
 
+_OF_NAMES: Final = "contain only alphanumeric characters and/or the following: +=,.@_-"
+_OF_PATHS: Final = "begin and end with / and contain only alphanumeric characters and/or / characters."
+_OF_PREFIXES: Final = (
+    "begin with the / character and contain only alphanumeric characters and/or / characters."
+)
+_OF_TEXTS: Final = "contain only printable ASCII characters."
+_OF_IDS: Final = "contain only alphanumeric characters."
+
+# By the names of shapes. Recorded of user, group, role and policy names, paths, prefixes, policy documents, private keys and
+# access key ids; the rest has the same patterns and is as old. Newer members are told of their regular expression.
+IN_A_SENTENCE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("existingUserNameType", "userNameType", "groupNameType", "roleNameType", "policyNameType"),
+            *("instanceProfileNameType", "serverCertificateNameType", "virtualMFADeviceName"),
+        ),
+        _OF_NAMES,
+    ),
+    **dict.fromkeys(("pathType", "policyPathType"), _OF_PATHS),
+    "pathPrefixType": _OF_PREFIXES,
+    **dict.fromkeys(
+        ("policyDocumentType", "privateKeyType", "certificateBodyType", "certificateChainType"), _OF_TEXTS
+    ),
+    **dict.fromkeys(("accessKeyIdType", "certificateIdType"), _OF_IDS),
+}
+
 _CODES: Final = {"query": "ValidationError", "json": "ValidationException"}
 _NOT_NULL: Final = "Member must not be null"
 
@@ -38,12 +67,36 @@ def check(operation: Operation, parameters: Mapping[str, Any]) -> None:
 
     Raises WireError.
     """
+    code = _CODES[operation.service.protocol]
+    for name, sentence, broken in _told_in_sentences(operation):
+        value = parameters.get(name)
+        if value is not None and broken(value):
+            spelt = name[:1].lower() + name[1:]
+            raise WireError(
+                code, 400, f"The specified value for {spelt} is invalid. It must {sentence}", operation
+            )
     errors: list[str] = []
     _checker(operation.input, operation.service.name)(parameters, "", errors)
     if errors:
         counted = "1 validation error" if len(errors) == 1 else f"{len(errors)} validation errors"
-        code = _CODES[operation.service.protocol]
         raise WireError(code, 400, f"{counted} detected: {'; '.join(errors)}", operation)
+
+
+@cache
+def _told_in_sentences(operation: Operation) -> tuple[tuple[str, str, Callable[[str], bool]], ...]:
+    """The members of the operation that have a sentence: their names, the sentence, and whether a value breaks it."""
+    if operation.service.name != "iam":
+        return ()
+    members = operation.input.members
+    return tuple(
+        (
+            name,
+            _OF_PREFIXES if name == "PathPrefix" else IN_A_SENTENCE[members[name].name],
+            _unlike(members[name].pattern or ""),
+        )
+        for name in _in_order_of_errors(members)
+        if members[name].name in IN_A_SENTENCE
+    )
 
 
 @cache
@@ -65,6 +118,8 @@ def _structure_checker(shape: Shape, service: str) -> Check:
         for name in _in_order_of_errors(shape.members)
     ]
 
+    nothing = "Value" if service in SAYS_NO_VALUES else "Value null"
+
     def check_structure(value: Mapping[str, Any], path: str, errors: list[str]) -> None:
         before = f"{path}." if path else ""
         for name, spelt, required, check_member in members:
@@ -72,7 +127,7 @@ def _structure_checker(shape: Shape, service: str) -> Check:
             if member is not None:
                 check_member(member, before + spelt, errors)
             elif required:
-                errors.append(f"Value null at '{before}{spelt}' failed to satisfy constraint: {_NOT_NULL}")
+                errors.append(f"{nothing} at '{before}{spelt}' failed to satisfy constraint: {_NOT_NULL}")
 
     return check_structure
 

@@ -27,10 +27,12 @@ from ledger.entry import NATIVE, Draft
 from ledger.iam import SESSION_ACTIONS
 from ledger.iam.deciding import DECISIONS, EVERYTHING, Answer, Bearer, Call, Decision, Moment, Question
 from ledger.iam.federation import Vouched
-from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling
+from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling, TokenBarred
+from ledger.iam.targets import in_words
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
+from ledger.policy.session_limits import LIMITING
 from ledger.record import READ_ONLY_VERBS, read_record
 from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
@@ -264,6 +266,10 @@ class Authority:
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
             return _Judged(document, call, None, request.invalid)
+        if (
+            by is ANYBODY and request.invalid is not None
+        ):  # nobody is asked about who said nothing of who they are
+            return _Judged(document, call, None, request.invalid)
         try:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
@@ -271,15 +277,15 @@ class Authority:
         said = {} if vouched is None else vouched.values
         asking = Asking(by, read_record(document), request.surroundings, said)
         decided = None
-        for action, named in questions:
+        for nth, (action, named) in enumerate(questions):
             found = self._decided.on(
                 asking, action, without_secrets(named), now
             )  # the entry keeps what was asked about
             if decided is None or not found.allowed:
                 decided = found
             if not found.allowed:
-                words = denial(found) if vouched is None else f"Not authorized to perform {request.action}"
-                return _Judged(document, call, found, AccessDenied(words))
+                on = None if nth or decision is None else in_words(decision.on, call, found.resource)
+                return _Judged(document, call, found, _denied(request.action, found, vouched, on))
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
@@ -364,6 +370,13 @@ class Authority:
             read_only=name.startswith(READS) or request.action.startswith("sts:"),
             request=recorded(request.parameters),
         )
+
+
+def _denied(action: str, found: Authorization, vouched: Vouched | None, on: str | None) -> Refusal:
+    if vouched is not None:
+        return AccessDenied(f"Not authorized to perform {action}")
+    barred = action.startswith("iam:") and any(match.source in LIMITING for match in found.statements)
+    return (TokenBarred if barred else AccessDenied)(denial(found, on))
 
 
 def _on(decision: Decision, account: Account, call: Call) -> str:

@@ -20,12 +20,15 @@ _KINDS: Final = {
 }
 
 
-def denial(decided: Authorization) -> str:
-    """Who may not do what on what, and which kind of policy is the reason; the policy itself where it has an ARN."""
+def denial(decided: Authorization, on: str | None = None) -> str:
+    """Who may not do what on what, and which kind of policy is the reason; the policy itself where it has an ARN.
+
+    `on` is what the service calls the resource, where that is not its ARN.
+    """
     caller = decided.principal
     return (
         f"User: {caller.arn} is not authorized to perform: {decided.action}"
-        f" on resource: {decided.resource}{_because(decided)}"
+        f" on resource: {on or decided.resource}{_because(decided)}"
     )
 
 

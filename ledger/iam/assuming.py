@@ -51,10 +51,16 @@ def account_of_role(parameters: Mapping[str, Any]) -> str | None:
     return account_in(str(parameters.get("RoleArn", "")))
 
 
-@decides("sts:AssumeRole", on=the_role, also=also, facts=("code_right",), across=account_of_role)
-def assume_role(account: Account, call: Call, moment: Moment) -> Answer:
+def a_role(account: Account, call: Call) -> str:
+    """Root hears that it can't, before anybody asks whether the role trusts it."""
+    arn = the_role(account, call)
     if call.by.is_root:
         raise AccessDenied("Roles may not be assumed by root accounts.")
+    return arn
+
+
+@decides("sts:AssumeRole", on=a_role, also=also, facts=("code_right",), across=account_of_role)
+def assume_role(account: Account, call: Call, moment: Moment) -> Answer:
     if call.get("ProvidedContexts"):  # signed and encrypted by AWS for itself: here nobody can read them
         raise InvalidContextAssertion("The context assertion is not valid.")
     arn, name, tags = call["RoleArn"], call["RoleSessionName"], call.tags

@@ -7,8 +7,8 @@ from typing import Any
 
 from ledger.account.account import Account
 from ledger.iam.deciding import Answer, Call, Moment, anything, decides
-from ledger.iam.permissions_policies import holder_at, permissions_policies
-from ledger.iam.refusals import InvalidInput, NoSuchEntity
+from ledger.iam.permissions_policies import a_source, permissions_policies, source_of_policies
+from ledger.iam.refusals import InvalidInput
 from ledger.policy.document import VERSION_WITH_VARIABLES
 from ledger.policy.grammar import PolicyKind, check_document
 from ledger.policy.grammar_of_texts import read_document
@@ -75,12 +75,10 @@ def get_context_keys_for_custom_policy(account: Account, call: Call, moment: Mom
 
 @decides(
     "iam:GetContextKeysForPrincipalPolicy",
-    on=lambda account, call: str(call.get("PolicySourceArn", "")),
+    on=a_source,
 )
 def get_context_keys_for_principal_policy(account: Account, call: Call, moment: Moment) -> Answer:
-    holder = holder_at(account, call["PolicySourceArn"])
-    if holder is None:
-        raise NoSuchEntity("Unable to retrieve specified IAM entity.")
+    holder = source_of_policies(account, call)
     own = [policy.document for policy in permissions_policies(account, holder, moment.time)]
     more = [policy_of_input(text, PolicyKind.IDENTITY) for text in call.get("PolicyInputList", ())]
     return Answer({"ContextKeyNames": keys_asked_for([*own, *more])})

@@ -6,9 +6,10 @@ the role trusts the provider has been asked before, too. Source: AWS STS API ref
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.account.entities import Role
@@ -21,12 +22,13 @@ from ledger.iam.issuing import (
     packed,
     role_of_arn,
     role_seconds,
-    the_role,
 )
-from ledger.iam.refusals import AccessDenied, Refusal
+from ledger.iam.refusals import AccessDenied, Refusal, ValidationError
 
 WEB_IDENTITY = "web_identity"
 ASSERTION = "assertion"
+ROLE_ARN: Final = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/.+", re.ASCII)
+NO_ROLE: Final = "Request ARN is invalid"  # in AWS's words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +69,23 @@ def _role_vouched_for(fact: str) -> Resource:
     def of(account: Account, call: Call) -> str:
         if isinstance(found := call.facts.get(fact), Refusal):
             raise found
-        return the_role(account, call)
+        return _the_role(call)
 
     return of
+
+
+def _the_role(call: Call) -> str:
+    """The role's ARN; raises ValidationError for what is none."""
+    arn = str(call.get("RoleArn", ""))
+    if not ROLE_ARN.fullmatch(arn):
+        raise ValidationError(NO_ROLE)
+    return arn
 
 
 def _also(fact: str, account: Account, call: Call) -> Iterable[Question]:
     said = call.facts.get(fact)
     if isinstance(said, Vouched):
-        role = the_role(account, call)
+        role = _the_role(call)
         if said.tags:
             yield "sts:TagSession", role
         if said.source_identity:

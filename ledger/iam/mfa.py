@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from io import BytesIO
@@ -27,7 +26,7 @@ from ledger.account.entities import (
     untagging,
     without,
 )
-from ledger.iam.deciding import NOTHING, Answer, Call, Forget, Keep, Moment, SecretKind, anything, decides
+from ledger.iam.deciding import NOTHING, Answer, Call, Forget, Keep, Moment, SecretKind, decides
 from ledger.iam.limits import MFA_DEVICES_PER_USER, USERS, room_for_one_more
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import by_age, paged
@@ -37,17 +36,16 @@ from ledger.iam.refusals import (
     EntityAlreadyExists,
     InvalidAuthenticationCode,
     NoSuchEntity,
-    ValidationError,
 )
 from ledger.iam.subjects import ROOT_NAME, absent, owner_name, the_owner
 from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
-from ledger.iam.targets import a_user, arn, new
+from ledger.iam.targets import a_user, arn, by_name, listed, new, told_as
 from ledger.iam.users import brief, shown_root
 
 SEED_BYTES = 40  # sixty-four characters of Base32, as AWS's seeds have them
-_PATH = re.compile(r"/|/[\u0021-\u007E]+/")
 
 
+@told_as(by_name("user"))
 def _whose(account: Account, call: Call) -> str:
     """The user whose device it is; root's own devices are root's."""
     return arn(account, ROOT_NAME) if _means_root(account, call) else a_user(account, call)
@@ -75,11 +73,6 @@ def _owner(account: Account, call: Call) -> Owner:
 )
 def decide_create_virtual_mfa_device(account: Account, call: Call, moment: Moment) -> Answer:
     path, name = call.get("Path", "/"), call["VirtualMFADeviceName"]
-    if not _PATH.fullmatch(path):
-        raise ValidationError(
-            "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric"
-            " characters and/or / characters."
-        )
     serial_number = arn(account, f"mfa{path}{name}")
     if serial_number in account.mfa_devices or account.device_owner(serial_number) is not None:
         raise EntityAlreadyExists("MFA device already exists.")
@@ -236,7 +229,7 @@ def list_mfa_devices(account: Account, call: Call, moment: Moment) -> Answer:
     )
 
 
-@decides("iam:ListVirtualMFADevices", on=anything)
+@decides("iam:ListVirtualMFADevices", on=listed("mfa"))
 def list_virtual_mfa_devices(account: Account, call: Call, moment: Moment) -> Answer:
     status, found = call.get("AssignmentStatus", "Any"), list[dict[str, Any]]()
     if status != "Unassigned":

@@ -14,7 +14,12 @@ _UPPERCASE: Final = re.compile("[A-Z]")
 _LOWERCASE: Final = re.compile("[a-z]")
 _NUMBER: Final = re.compile("[0-9]")
 _SYMBOL: Final = re.compile(r"[!@#$%^&*()_+\-=\[\]{}|']")
-_KINDS: Final = (_UPPERCASE, _LOWERCASE, _NUMBER, _SYMBOL)
+_KINDS: Final = (
+    (_UPPERCASE, "uppercase letter"),
+    (_LOWERCASE, "lowercase letter"),
+    (_NUMBER, "number"),
+    (_SYMBOL, "symbol"),
+)
 
 
 def broken_rule(password: str, policy: PasswordPolicy | None) -> str | None:
@@ -22,24 +27,29 @@ def broken_rule(password: str, policy: PasswordPolicy | None) -> str | None:
 
     Without a policy AWS's default holds: eight characters, three kinds of them.
     """
+    unmet = [
+        (kind, f"Password should have at least one {word}")
+        for kind, word in _KINDS
+        if not kind.search(password)
+    ]
     if policy is None:
         if len(password) < DEFAULT_LENGTH:
             return _too_short(DEFAULT_LENGTH)
-        if sum(kind.search(password) is not None for kind in _KINDS) < DEFAULT_KINDS:
-            return "Password does not conform to the account password policy."
+        more = DEFAULT_KINDS - len(_KINDS) + len(unmet)
+        if more > 0:
+            return f"Password should meet {more} more of the following requirements: " + ", ".join(
+                rule for _, rule in unmet
+            )
         return None
     if len(password) < policy.minimum_password_length:
         return _too_short(policy.minimum_password_length)
-    rules = (
-        (policy.require_uppercase_characters, _UPPERCASE, "uppercase letter"),
-        (policy.require_lowercase_characters, _LOWERCASE, "lowercase letter"),
-        (policy.require_numbers, _NUMBER, "number"),
-        (policy.require_symbols, _SYMBOL, "symbol"),
-    )
-    for required, kind, word in rules:
-        if required and kind.search(password) is None:
-            return f"Password should have at least one {word}"
-    return None
+    required = {
+        _UPPERCASE: policy.require_uppercase_characters,
+        _LOWERCASE: policy.require_lowercase_characters,
+        _NUMBER: policy.require_numbers,
+        _SYMBOL: policy.require_symbols,
+    }
+    return next((rule for kind, rule in unmet if required[kind]), None)
 
 
 def _too_short(length: int) -> str:

@@ -15,6 +15,7 @@ from ledger.iam.paging import paged
 from ledger.iam.refusals import InvalidInput, NoSuchEntity
 from ledger.policy.decision import Effect
 from ledger.policy.document import Statement, compile_policy
+from ledger.policy.request import account_in
 
 Holder = User | Group | Role
 
@@ -37,6 +38,25 @@ def holder_at(account: Account, arn: str) -> Holder | None:
         raise InvalidInput(f"Invalid Entity Arn: {arn} does not clearly define entity type and name.")
     found: Holder | None = _NAMED[noun](account, path.rsplit("/", 1)[-1])
     return found if found is not None and found.arn == arn else None
+
+
+def a_source(account: Account, call: Call) -> str:
+    """Whose policies an operation asks about; raises InvalidInput where another account is to tell of them."""
+    arn = str(call.get("PolicySourceArn", ""))
+    theirs = account_in(arn)
+    if theirs not in (None, account.id):
+        raise InvalidInput(
+            f"Invalid Policy Source Arn: caller's account {account.id} does not have access to policies in account {theirs}"
+        )
+    return arn
+
+
+def source_of_policies(account: Account, call: Call) -> Holder:
+    """Raises InvalidInput or NoSuchEntity."""
+    found = holder_at(account, call["PolicySourceArn"])
+    if found is None:
+        raise NoSuchEntity("Unable to retrieve specified IAM entity.")
+    return found
 
 
 _NAMED: Mapping[str, Any] = {

@@ -36,7 +36,7 @@ from ledger.iam.refusals import (
 from ledger.iam.subjects import AWS_MANAGED, absent, create, created, the_policy
 from ledger.iam.tagging_operations import changes_tags
 from ledger.iam.tags import listed_tags, new_tags, shown_tags, tagging_too
-from ledger.iam.targets import a_policy, arn, new
+from ledger.iam.targets import a_policy, arn, by_name, new, told_as
 from ledger.policy.grammar import PolicyKind, policy_size
 
 FIRST = "v1"
@@ -157,7 +157,7 @@ def _own_found(account: Account, policy_arn: str, refusal: str) -> ManagedPolicy
 
 @decides(
     "iam:CreatePolicy",
-    on=new("policy", "PolicyName"),
+    on=told_as(by_name("policy"))(new("policy", "PolicyName")),
     also=tagging_too("iam:TagPolicy", new("policy", "PolicyName")),
 )
 def decide_create_policy(account: Account, call: Call, moment: Moment) -> Answer:

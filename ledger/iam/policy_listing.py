@@ -8,15 +8,20 @@ from typing import Any
 from ledger.account.account import Account
 from ledger.account.entities import Group, ManagedPolicy, Role, User
 from ledger.account.managed_policies import Outline, outline, policy_arns
-from ledger.iam.deciding import Answer, Call, Moment, anything, decides
+from ledger.iam.deciding import EVERYTHING, Answer, Call, Moment, decides
 from ledger.iam.paging import paged
 from ledger.iam.policies import brief, brief_of_aws, found_in, is_of_aws, usage
-from ledger.iam.targets import a_policy
+from ledger.iam.targets import a_policy, told_as
 
 AS_BOUNDARY = "PermissionsBoundary"
 
 
-@decides("iam:ListPolicies", on=anything)
+@told_as(lambda call, _: f"policy path {call.get('PathPrefix') or '/'}")
+def _all_policies(account: Account, call: Call) -> str:
+    return EVERYTHING
+
+
+@decides("iam:ListPolicies", on=_all_policies)
 def list_policies(account: Account, call: Call, moment: Moment) -> Answer:
     """The account's own policies by name, and then AWS's by ARN."""
 

@@ -11,6 +11,8 @@ from ledger.iam.deciding import Call, calling_user
 from ledger.iam.refusals import InvalidInput, NoSuchEntity, UnmodifiableEntity, ValidationError
 from ledger.policy.request import SERVICE_LINKED_PATH
 
+RESERVED_PATH = "/aws-reserved/"  # of the roles that IAM Identity Center makes
+
 _ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):[\w+=,.@/:%-]+", re.ASCII)
 
 
@@ -36,9 +38,11 @@ def role_named(account: Account, name: str) -> Role:
 
 
 def modifiable_role(account: Account, name: str) -> Role:
-    """The role, where its owner may change it: a service-linked role is changed by its service alone."""
+    """The role, where its owner may change it: a service-linked role, or one of IAM Identity Center, is changed by its
+    service alone.
+    """
     found = role_named(account, name)
-    if found.path.startswith(SERVICE_LINKED_PATH):
+    if found.path.startswith((SERVICE_LINKED_PATH, RESERVED_PATH)):
         raise UnmodifiableEntity(
             f"Cannot perform the operation on the protected role '{found.name}' - this role is only modifiable by AWS"
         )

@@ -27,7 +27,7 @@ def read_ssh_public_key(body: str) -> RSAPublicKey:
     """The key in `ssh-rsa` or PEM form; raises InvalidPublicKey or UnrecognizedPublicKeyEncoding."""
     text = body.strip()
     if not text.startswith((_SSH, _PEM)):
-        raise UnrecognizedPublicKeyEncoding("The public key encoding format is unsupported or unrecognized.")
+        raise UnrecognizedPublicKeyEncoding("Invalid public key uploaded.")
     if holds_private_key(text):  # it would stand beside the public key in the log
         raise _invalid()
     load = load_ssh_public_key if text.startswith(_SSH) else load_pem_public_key

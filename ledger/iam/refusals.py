@@ -23,6 +23,11 @@ class Refusal(Exception):
         super().__init__(message)
         self.message = message
 
+    @property
+    def told(self) -> str:
+        """What the caller hears; the record has the message."""
+        return self.message
+
 
 class Misunderstood(Refusal, status=400):
     """The request itself is at fault; how, the protocol says."""
@@ -102,6 +107,16 @@ class UnmodifiableEntity(Refusal, status=400): ...
 
 
 class AccessDenied(Refusal, status=403, recorded="AccessDenied"): ...
+
+
+class TokenBarred(Refusal, status=403, code="InvalidClientTokenId", recorded="AccessDenied"):
+    """A session that AWS lets call no IAM, whatever its policies say. Of its token AWS says what it says of one that is
+    none, without a full stop (99designs/aws-vault#1056).
+    """
+
+    @property
+    def told(self) -> str:
+        return "The security token included in the request is invalid"
 
 
 class InvalidAction(Refusal, status=400, recorded="InvalidAction"): ...

@@ -24,7 +24,7 @@ from ledger.iam.documents import encoded
 from ledger.iam.limits import ROLES, room_for_one_more
 from ledger.iam.operations import Rank, evolves
 from ledger.iam.paging import paged
-from ledger.iam.present import boundary_there, modifiable_role, role_named
+from ledger.iam.present import RESERVED_PATH, boundary_there, modifiable_role, role_named
 from ledger.iam.refusals import DeleteConflict, EntityAlreadyExists, InvalidInput, ValidationError
 from ledger.iam.subjects import absent, create, created, policy_in_use, the_role
 from ledger.iam.tagging_operations import taggable
@@ -35,6 +35,8 @@ from ledger.policy.request import SERVICE_LINKED_PATH
 
 SESSION_SECONDS = 3600  # a role's MaxSessionDuration where the request names none
 DURATIONS = frozenset({"MaxSessionDuration", "MaxSigninSessionDuration", "ResetMaxSigninSessionDuration"})
+RESERVED = {SERVICE_LINKED_PATH: "AWS Service linked Roles", RESERVED_PATH: "roles of IAM Identity Center"}
+"""Path prefixes of AWS's own, and whose they are. The second's words are ours, after the first's."""
 
 
 def shown(role: Role) -> dict[str, Any]:
@@ -89,10 +91,9 @@ def _boundary_and_tags(role: Role) -> dict[str, Any]:
 def decide_create_role(account: Account, call: Call, moment: Moment) -> Answer:
     """The answer has neither description nor duration, though the role has: so AWS's own records and examples show."""
     name, path, boundary = call["RoleName"], call.get("Path", "/"), call.get("PermissionsBoundary")
-    if path.startswith(SERVICE_LINKED_PATH):
-        raise InvalidInput(
-            f"Path prefix '{SERVICE_LINKED_PATH}' can only be used for AWS Service linked Roles"
-        )
+    for prefix, whose in RESERVED.items():
+        if path.startswith(prefix):
+            raise InvalidInput(f"Path prefix '{prefix}' can only be used for {whose}")
     check_trust(account, call["AssumeRolePolicyDocument"])
     if account.role_named(name) is not None:
         raise EntityAlreadyExists(f"Role with name {name} already exists.")

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.account.account import Account
 from ledger.iam.deciding import Answer, Call, Moment, anything, decides
 from ledger.iam.paging import paged
+from ledger.iam.permissions_policies import a_source
 from ledger.iam.simulation_request import (
     EVERYTHING,
     Simulation,
@@ -44,7 +45,7 @@ def simulate_custom_policy(account: Account, call: Call, moment: Moment) -> Answ
 
 @decides(
     "iam:SimulatePrincipalPolicy",
-    on=lambda account, call: str(call.get("PolicySourceArn", "")),
+    on=a_source,
 )
 def simulate_principal_policy(account: Account, call: Call, moment: Moment) -> Answer:
     return _answer(call, principal_simulation(account, call, moment.time))

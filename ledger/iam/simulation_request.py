@@ -16,8 +16,8 @@ from ledger.account.entities import Group, Kind, Role, User
 from ledger.iam.context_keys import keys_asked_for, policy_of_input
 from ledger.iam.deciding import Call
 from ledger.iam.documents import text_of
-from ledger.iam.permissions_policies import Held, holder_at, managed_document, permissions_policies
-from ledger.iam.refusals import InvalidInput, NoSuchEntity
+from ledger.iam.permissions_policies import Held, managed_document, permissions_policies, source_of_policies
+from ledger.iam.refusals import InvalidInput
 from ledger.iam.simulation_context import context_of
 from ledger.iam.subjects import AWS_MANAGED
 from ledger.policy.callers import holder_of
@@ -92,9 +92,7 @@ def custom_simulation(account: Account, call: Call) -> Simulation:
 
 def principal_simulation(account: Account, call: Call, at: int) -> Simulation:
     """Under the policies that a user, group or role has; raises InvalidInput or NoSuchEntity."""
-    holder = holder_at(account, call["PolicySourceArn"])
-    if holder is None:
-        raise NoSuchEntity("Unable to retrieve specified IAM entity.")
+    holder = source_of_policies(account, call)
     excluded = [_exclusion(told) for told in call.get("PolicyExclusionList", ())]
     own = [
         _stated(held)

@@ -24,7 +24,7 @@ def new_tags(kind: type, there: Map[str, Tag], call: Call) -> Map[str, Tag]:
     for tag in call.get("Tags", ()):
         key = tag["Key"]
         if key.lower().startswith(SYSTEM_PREFIX):
-            raise InvalidInput("aws: prefixed tag key names are not allowed for external use.")
+            raise InvalidInput("Tag keys beginning with aws: are reserved for system use.")
         index = key.casefold() if ignoring_case else key
         if index in told:
             case = " Please note that Tag keys are case insensitive." if ignoring_case else ""

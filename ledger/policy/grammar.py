@@ -7,7 +7,8 @@ Organizations user guide. The words are AWS's where they were recorded; where th
 "Syntax errors in policy." stands, and `place` tells the fault. What is said first of a document with several
 faults is known of two pairs only: a trust policy given to a user is told of its principal, not of the resources it
 lacks, and an identity policy given to a role as its trust policy is told of its resource, not of the principal it
-lacks. Hence the four rounds of `check_document`: shape, prohibited fields, missing fields, spelling.
+lacks. Hence the four rounds of `check_document`: shape, prohibited fields, missing fields, spelling. Trust policies have
+many words in common with S3's bucket policies; those were reported by versity/versitygw#2316.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ NOT_JSON = {  # IAM has words of its own for trust policies, and STS (hashicorp/
     "trust": "This policy contains invalid Json",
     "session": "The policy is not in the valid JSON format.",
 }
+COGNITO = "cognito-identity.amazonaws.com"
 CONTROL = "The provided policy document does not meet the requirements of the specified policy type."
 
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -59,6 +61,7 @@ OF_STATEMENTS = frozenset(
         "Condition",
     }
 )
+EFFECTS = ("Allow", "Deny")
 OF_PRINCIPALS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 
 _SID = re.compile(r"[0-9A-Za-z]*", re.ASCII)
@@ -102,6 +105,8 @@ def check_policy(text: str, kind: PolicyKind, *, size_max: int | None = None) ->
 def check_document(document: Mapping[str, Any], kind: PolicyKind) -> None:
     """All that can be asked of a document that is parsed already: its structure and AWS's further rules."""
     with _in_the_words_for(kind):
+        if kind is PolicyKind.TRUST:
+            _check_shape_of_trust(document)
         _check_shape(document)
         _check_principals_prohibited(document, kind)
         _check_prohibited(document, kind)
@@ -129,7 +134,26 @@ def _in_the_words_for(kind: PolicyKind) -> Iterator[None]:
         raise MalformedPolicyDocument(CONTROL, refusal.place) from None
 
 
-# Shape: what is said the same of every kind of policy
+# Shape: what is said of trust policies alone, and what is said the same of every kind of policy
+
+
+def _check_shape_of_trust(document: Mapping[str, Any]) -> None:
+    if "Version" in document and document["Version"] not in VERSIONS:
+        refuse("The policy must contain a valid version string", "Version")
+    if "Statement" not in document:
+        refuse("Missing required field Statement", "Statement")
+    if document["Statement"] == []:
+        refuse("Could not parse the policy: Statement is empty!", "Statement")
+    for place, statement in _statements(document):
+        if not isinstance(statement, Mapping):
+            continue
+        effect = statement.get("Effect")
+        if "Effect" not in statement:
+            refuse("Missing required field Effect", f"{place}.Effect")
+        if isinstance(effect, str) and effect not in EFFECTS:
+            refuse(f"Invalid effect: {effect}", f"{place}.Effect")
+        if statement.get("Principal") == {}:
+            refuse("Missing required field Principal cannot be empty!", f"{place}.Principal")
 
 
 def _check_shape(document: Mapping[str, Any]) -> None:
@@ -159,7 +183,7 @@ def _check_shape_of_statement(statement: Any, place: str) -> None:
             _check_shape_of_principal(statement[name], f"{place}.{name}")
     if "Sid" in statement and not isinstance(statement["Sid"], str):
         refuse(SYNTAX, f"{place}.Sid")
-    if statement.get("Effect") not in ("Allow", "Deny"):
+    if statement.get("Effect") not in EFFECTS:
         refuse(SYNTAX, f"{place}.Effect")
     for name in ("Principal", "Action", "Resource"):
         if name in statement and f"Not{name}" in statement:
@@ -214,26 +238,35 @@ def _check_principals_prohibited(document: Mapping[str, Any], kind: PolicyKind) 
 
 
 def _check_prohibited(document: Mapping[str, Any], kind: PolicyKind) -> None:
-    """Recorded of Resource in trust policies; Access Analyzer's reference knows the others."""
-    prohibited: tuple[str, ...] = ()
-    if kind is PolicyKind.TRUST:
-        prohibited = ("Resource", "NotResource", "NotPrincipal")
-    elif kind is PolicyKind.RESOURCE_CONTROL:
-        prohibited = ("NotPrincipal", "NotAction")
     for place, statement in _statements(document):
-        for name in prohibited:
+        if "NotPrincipal" in statement and statement["Effect"] == "Allow":
+            refuse("Allow with NotPrincipal is not allowed.", f"{place}.NotPrincipal")
+        for name, message in _PROHIBITED.get(kind, {}).items():
             if name in statement:
-                refuse(f"Has prohibited field {name}", f"{place}.{name}")
+                refuse(message, f"{place}.{name}")
+
+
+_PROHIBITED: Mapping[PolicyKind, Mapping[str, str]] = {
+    PolicyKind.TRUST: {
+        "Resource": "Has prohibited field Resource",
+        "NotResource": "AssumeRole policy must not contain resources.",
+        "NotPrincipal": "AssumeRole policy must not contain NotPrincipal field.",
+    },
+    PolicyKind.RESOURCE_CONTROL: {"NotPrincipal": CONTROL, "NotAction": CONTROL},
+}
 
 
 def _check_required(document: Mapping[str, Any], kind: PolicyKind) -> None:
     named = kind not in NAMELESS_KINDS and kind is not PolicyKind.RESOURCE_CONTROL
     for place, statement in _statements(document):
         if named and not statement.keys() & {"Principal", "NotPrincipal"}:
-            # The console's words; the API's are not known.
             refuse("Missing required field Principal", f"{place}.Principal")
         if not statement.keys() & {"Action", "NotAction"}:
-            refuse("Policy statement must contain actions.", f"{place}.Action")
+            of_trust = kind is PolicyKind.TRUST
+            message = (
+                "Missing required field Action" if of_trust else "Policy statement must contain actions."
+            )
+            refuse(message, f"{place}.Action")
         # Of the other kinds some services take statements without it, and a trust policy must have none.
         if kind in NAMELESS_KINDS and not statement.keys() & {"Resource", "NotResource"}:
             refuse("Policy statement must contain resources.", f"{place}.Resource")
@@ -264,11 +297,12 @@ def _check_spelling(document: Mapping[str, Any], kind: PolicyKind) -> None:
 def _check_principal(statement: Mapping[str, Any], place: str, kind: PolicyKind) -> None:
     if kind in NAMELESS_KINDS:
         return
-    if "NotPrincipal" in statement and statement["Effect"] == "Allow":
-        refuse(SYNTAX, f"{place}.NotPrincipal")
     name = "Principal" if "Principal" in statement else "NotPrincipal"
     if statement[name] != "*":
         _check_names(statement[name], f"{place}.{name}", kind)
+        federated = [it for _, it in _items(statement[name].get("Federated", []), place)]
+        if kind is PolicyKind.TRUST and COGNITO in federated and not statement.get("Condition"):
+            refuse("A condition block must be present for the Cognito provider", f"{place}.Condition")
     elif kind is PolicyKind.TRUST:
         # The user guide calls it the same as {"AWS": "*"}, but here it is not (aws-cdk#5732).
         refuse('AssumeRolepolicy contained an invalid principal: "STAR":"*".', f"{place}.{name}")
@@ -303,7 +337,10 @@ def _check_sid(sid: str, sids: set[str], place: str, kind: PolicyKind) -> None:
         message = "Statement IDs (SID) must be alpha-numeric."
         refuse(f"{message} Check that your input satisfies the regular expression [0-9A-Za-z]*", place)
     if sid and sid in sids:
-        refuse("Statement IDs (SID) in a single policy must be unique.", place)
+        message = "Statement IDs (SID) in a single policy must be unique."
+        if kind is PolicyKind.TRUST:
+            message = "The Statement Ids in the policy are not unique"
+        refuse(message, place)
     sids.add(sid)
 
 

@@ -47,6 +47,8 @@ LIMITS: Final = {
 }
 """By the action that opened the session. ALL stands beside them where nothing else limits the session."""
 
+LIMITING: Final = frozenset(source for _, source in LIMITS.values())
+
 
 def with_limits(passed: PolicySet | None, action: str) -> PolicySet | None:
     """What was passed to a session, and what AWS keeps from all that this action opens; None: nothing limits it."""

@@ -238,6 +238,13 @@ def test_what_a_policy_does_not_require_may_be_missing() -> None:
 
 def test_without_a_policy_eight_characters_of_three_kinds_are_asked_for() -> None:
     assert broken_rule("aB3!aB3", None) == "Password should have a minimum length of 8"
-    assert broken_rule("aaaa3333", None) == "Password does not conform to the account password policy."
+    one, two = (
+        "Password should have at least one uppercase letter",
+        "Password should have at least one symbol",
+    )
+    more = "more of the following requirements: "
+    assert broken_rule("aaaa3333", None) == f"Password should meet 1 {more}{one}, {two}"
+    three = f"{one}, Password should have at least one number, {two}"
+    assert broken_rule("aaaaaaaa", None) == f"Password should meet 2 {more}{three}"
     assert broken_rule("aaaa333B", None) is None
     assert broken_rule("aaaa333!", None) is None

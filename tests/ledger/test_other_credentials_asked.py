@@ -178,8 +178,7 @@ def test_a_short_key_is_invalid() -> None:
 
 
 def test_another_encoding_is_not_recognized() -> None:
-    message = "The public key encoding format is unsupported or unrecognized."
-    with refused(UnrecognizedPublicKeyEncoding, message):
+    with refused(UnrecognizedPublicKeyEncoding, "Invalid public key uploaded."):
         upload(
             with_alice(), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
         )

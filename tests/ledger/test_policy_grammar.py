@@ -85,6 +85,7 @@ TAKEN: list[tuple[PolicyKind, Any]] = [
                         "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com",
                     ],
                 },
+                "Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": "us-east-1:pool"}},
             }
         ),
     ),
@@ -283,6 +284,71 @@ def test_actions_need_their_vendor(action: str, message: str) -> None:
             "The passed in policy has a statement with no principals!",
             "Statement[0].Principal",
         ),
+        *(
+            (TRUST, document, message, place)
+            for document, message, place in (
+                (
+                    policy(TRUSTS, Version="2013-10-17"),
+                    "The policy must contain a valid version string",
+                    "Version",
+                ),
+                ({"Version": "2012-10-17"}, "Missing required field Statement", "Statement"),
+                (policy(), "Could not parse the policy: Statement is empty!", "Statement"),
+                (
+                    policy(without(TRUSTS, "Effect")),
+                    "Missing required field Effect",
+                    "Statement[0].Effect",
+                ),
+                (policy({**TRUSTS, "Effect": "allow"}), "Invalid effect: allow", "Statement[0].Effect"),
+                (
+                    policy(without(TRUSTS, "Action")),
+                    "Missing required field Action",
+                    "Statement[0].Action",
+                ),
+                (
+                    policy({**TRUSTS, "Principal": {}}),
+                    "Missing required field Principal cannot be empty!",
+                    "Statement[0].Principal",
+                ),
+                (
+                    policy({**TRUSTS, "NotResource": "*"}),
+                    "AssumeRole policy must not contain resources.",
+                    "Statement[0].NotResource",
+                ),
+                (
+                    policy({**without(TRUSTS, "Principal"), "NotPrincipal": {"AWS": "*"}}),
+                    "Allow with NotPrincipal is not allowed.",
+                    "Statement[0].NotPrincipal",
+                ),
+                (
+                    policy(
+                        {
+                            **without(TRUSTS, "Principal"),
+                            "Effect": "Deny",
+                            "NotPrincipal": {"AWS": "*"},
+                        }
+                    ),
+                    "AssumeRole policy must not contain NotPrincipal field.",
+                    "Statement[0].NotPrincipal",
+                ),
+                (
+                    policy({**TRUSTS, "Sid": "A"}, {**TRUSTS, "Sid": "A"}),
+                    "The Statement Ids in the policy are not unique",
+                    "Statement[1].Sid",
+                ),
+                (
+                    policy({**TRUSTS, "Principal": {"Federated": ["cognito-identity.amazonaws.com"]}}),
+                    "A condition block must be present for the Cognito provider",
+                    "Statement[0].Condition",
+                ),
+            )
+        ),
+        (
+            RESOURCE,
+            policy({**READS, "NotPrincipal": {"AWS": "111122223333"}}),
+            "Allow with NotPrincipal is not allowed.",
+            "Statement[0].NotPrincipal",
+        ),
         (IDENTITY, "\n" + json.dumps(policy(READS)), "The policy failed legacy parsing", "line 1 column 1"),
         (
             IDENTITY,
@@ -366,11 +432,6 @@ def test_of_two_faults_the_one_that_aws_names() -> None:
         ),
         (RESOURCE, policy({**SHARES, "Principal": {"Aws": "*"}}), "Statement[0].Principal.Aws"),
         (RESOURCE, policy({**SHARES, "NotPrincipal": "*"}), "Statement[0].NotPrincipal"),
-        (
-            RESOURCE,
-            policy({**READS, "NotPrincipal": {"AWS": "111122223333"}}),
-            "Statement[0].NotPrincipal",
-        ),
     ],
 )
 def test_where_the_words_are_unknown_the_place_tells(kind: PolicyKind, document: Any, place: str) -> None:

@@ -14,6 +14,7 @@ from ledger.iam.refusals import (
     LimitExceeded,
     Malformed,
     NoSuchEntity,
+    UnmodifiableEntity,
     ValidationError,
 )
 from tests.ledger.asking import ROOT_BEARER, Asked, refused
@@ -24,6 +25,7 @@ from tests.ledger.told import (
     OWN,
     READ_ONLY,
     TRUST_TEXT,
+    call,
     create_policy,
     create_user,
 )
@@ -116,6 +118,36 @@ def test_the_path_of_service_linked_roles_is_for_them_alone() -> None:
         InvalidInput, "Path prefix '/aws-service-role/' can only be used for AWS Service linked Roles"
     ):
         with_role(Path="/aws-service-role/ecs.amazonaws.com/")
+    with refused(
+        InvalidInput, "Path prefix '/aws-reserved/' can only be used for roles of IAM Identity Center"
+    ):
+        with_role(Path="/aws-reserved/sso.amazonaws.com/")
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("DeleteRole", {}),
+        ("AttachRolePolicy", {"PolicyArn": READ_ONLY}),
+        ("PutRolePolicy", {"PolicyName": "p", "PolicyDocument": ALLOW_TEXT}),
+        ("UpdateAssumeRolePolicy", {"PolicyDocument": TRUST_TEXT}),
+    ],
+)
+def test_a_role_of_identity_center_is_not_its_accounts_to_change(
+    operation: str, more: dict[str, Any]
+) -> None:
+    name = "AWSReservedSSO_Admin_0123456789abcdef"
+    request = {
+        "roleName": name,
+        "path": "/aws-reserved/sso.amazonaws.com/",
+        "assumeRolePolicyDocument": TRUST_TEXT,
+    }
+    iam = Asked(call("CreateRole", request))
+    message = (
+        f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+    )
+    with refused(UnmodifiableEntity, message):
+        iam(operation, RoleName=name, **more)
 
 
 def test_a_boundary_is_a_policy_that_is_there() -> None:

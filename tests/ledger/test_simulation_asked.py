@@ -474,6 +474,12 @@ def test_a_principal_is_a_user_group_or_role_that_is_there(operation: str) -> No
         message = f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
         with refused(InvalidInput, message):
             iam(operation, PolicySourceArn=arn, **more)
+    message = (
+        f"Invalid Policy Source Arn: caller's account {ACCOUNT} does not have access to policies in account "
+        "999999999999"
+    )
+    with refused(InvalidInput, message):
+        iam(operation, PolicySourceArn="arn:aws:iam::999999999999:user/alice", **more)
 
 
 # ---- context keys

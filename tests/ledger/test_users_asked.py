@@ -207,7 +207,7 @@ def test_tags_that_a_user_cannot_have() -> None:
         iam("TagUser", UserName="alice", Tags=[tag("Team"), tag("team")])
     with refused(InvalidInput, twice):
         iam("CreateUser", UserName="bob", Tags=[tag("Team"), tag("team")])
-    with refused(InvalidInput, "aws: prefixed tag key names are not allowed for external use."):
+    with refused(InvalidInput, "Tag keys beginning with aws: are reserved for system use."):
         iam("TagUser", UserName="alice", Tags=[tag("AWS:team")])
     iam("TagUser", UserName="alice", Tags=[tag(f"k{number}") for number in range(50)])
     iam("TagUser", UserName="alice", Tags=[tag("K7", "changed")])

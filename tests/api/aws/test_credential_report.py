@@ -70,8 +70,12 @@ def alice(either_ledger: Ledger) -> Ledger:
 def test_there_is_none_before_it_was_asked_for(alice: Ledger) -> None:
     with refused(ReportNotPresent, ""):
         alice(GET)
-    assert alice(GENERATE) == {"State": "COMPLETE"}
+    begun = {"State": "STARTED", "Description": "No report exists. Starting a new report generation task"}
+    assert alice(GENERATE) == begun
     assert alice(GET)["GeneratedTime"] == alice.time
+    assert alice(GENERATE) == {"State": "COMPLETE"}
+    alice.time += 4 * 3_600 + 1
+    assert alice(GENERATE) == begun
 
 
 def test_it_expires_after_four_hours(alice: Ledger) -> None:

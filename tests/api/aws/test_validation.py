@@ -158,18 +158,75 @@ def test_a_list_is_not_repeated_if_anything_within_it_is_sensitive() -> None:
 
 def test_what_is_required_must_be_there() -> None:
     assert said("iam:CreateUser") == (
-        f"1 validation error detected: Value null at 'userName' {FAILED} Member must not be null"
+        f"1 validation error detected: Value at 'userName' {FAILED} Member must not be null"
     )
     assert said("iam:TagUser", UserName="u", Tags=[tag(), {"Key": "k"}]) == (
-        f"1 validation error detected: Value null at 'tags.2.member.value' {FAILED} Member must not be null"
+        f"1 validation error detected: Value at 'tags.2.member.value' {FAILED} Member must not be null"
+    )
+    assert said("sts:AssumeRole", RoleSessionName="rs") == (
+        f"1 validation error detected: Value null at 'roleArn' {FAILED} Member must not be null"
     )
 
 
 def test_a_value_may_break_several_constraints() -> None:
-    assert said("iam:CreateUser", UserName="") == (
-        f"2 validation errors detected: Value at 'userName' {FAILED} Member must have length greater than or equal to "
-        rf"1; Value at 'userName' {FAILED} Member must satisfy regular expression pattern: [\w+=,.@-]+"
+    assert said("iam:TagUser", UserName="u", Tags=[tag("")]) == (
+        f"2 validation errors detected: Value at 'tags.1.member.key' {FAILED} Member must have length greater than or "
+        f"equal to 1; Value at 'tags.1.member.key' {FAILED} Member must satisfy regular expression pattern: {TAG_KEY}"
     )
+
+
+NAMES = "contain only alphanumeric characters and/or the following: +=,.@_-"
+PATHS = "begin and end with / and contain only alphanumeric characters and/or / characters."
+PREFIXES = "begin with the / character and contain only alphanumeric characters and/or / characters."
+TEXTS = "contain only printable ASCII characters."
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "member", "sentence"),
+    [
+        ("CreateUser", {"UserName": "bad/name"}, "userName", NAMES),
+        ("GetUser", {"UserName": ""}, "userName", NAMES),
+        ("UpdateUser", {"UserName": "u", "NewUserName": "a b"}, "newUserName", NAMES),
+        ("CreateGroup", {"GroupName": "a b"}, "groupName", NAMES),
+        (
+            "PutRolePolicy",
+            {"RoleName": "arn:aws:iam::111122223333:role/r", "PolicyName": "p", "PolicyDocument": "{}"},
+            "roleName",
+            NAMES,
+        ),
+        ("DeleteGroupPolicy", {"GroupName": "g", "PolicyName": "a:b"}, "policyName", NAMES),
+        ("GetInstanceProfile", {"InstanceProfileName": "a/b"}, "instanceProfileName", NAMES),
+        ("CreateGroup", {"GroupName": "g", "Path": "no-slash"}, "path", PATHS),
+        ("UpdateGroup", {"GroupName": "g", "NewPath": "/open"}, "newPath", PATHS),
+        (
+            "CreatePolicy",
+            {"PolicyName": "p", "Path": "/a b/", "PolicyDocument": "{}"},
+            "path",
+            PATHS,
+        ),
+        ("ListUsers", {"PathPrefix": "team/"}, "pathPrefix", PREFIXES),
+        ("ListPolicies", {"PathPrefix": "/open"}, "pathPrefix", PREFIXES),
+        ("ListPolicies", {"PathPrefix": "/" + "a" * 600}, "pathPrefix", PREFIXES),
+        ("CreatePolicy", {"PolicyName": "p", "PolicyDocument": "{“}"}, "policyDocument", TEXTS),
+        (
+            "CreateRole",
+            {"RoleName": "r", "AssumeRolePolicyDocument": "\ufeff{}"},
+            "assumeRolePolicyDocument",
+            TEXTS,
+        ),
+        (
+            "DeleteAccessKey",
+            {"AccessKeyId": "AKIA-not-one-of-ours"},
+            "accessKeyId",
+            "contain only alphanumeric characters.",
+        ),
+    ],
+)
+def test_the_older_patterns_of_iam_are_told_in_a_sentence_and_before_all_else(
+    action: str, parameters: dict[str, str], member: str, sentence: str
+) -> None:
+    message = f"The specified value for {member} is invalid. It must {sentence}"
+    assert said(f"iam:{action}", **parameters) == message
 
 
 def test_ranges_enums_lists_and_nested_members_of_cloudtrail() -> None:

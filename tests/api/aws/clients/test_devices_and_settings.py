@@ -120,7 +120,8 @@ def test_reports(aws: Watched) -> None:
     iam = aws.iam
     iam.create_user(UserName="alice")
     iam.put_user_policy(UserName="alice", PolicyName="own", PolicyDocument=allowing("iam:*"))
-    iam.generate_credential_report()
+    assert iam.generate_credential_report()["State"] == "STARTED"
+    assert iam.generate_credential_report()["State"] == "COMPLETE"
     report = iam.get_credential_report()
     rows = report["Content"].decode().splitlines()
     assert rows[0].startswith("user,arn,user_creation_time,password_enabled")

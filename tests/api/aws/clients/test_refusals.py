@@ -65,7 +65,7 @@ TAGS_FULL: Final = ("LimitExceeded", 409, "The number of tags has reached the ma
 TAG_RESERVED: Final = (
     "InvalidInput",
     400,
-    "aws: prefixed tag key names are not allowed for external use.",
+    "Tag keys beginning with aws: are reserved for system use.",
 )
 TAKEN_USER: Final = ("EntityAlreadyExists", 409, "User with name ALICE already exists.")
 
@@ -307,6 +307,11 @@ POLICIES: Final[list[Case]] = [
         "SimulatePrincipalPolicy",
         {"PolicySourceArn": "arn:aws:iam::{account}:user/missing", "ActionNames": ["s3:GetObject"]},
         ("NoSuchEntity", 404, "Unable to retrieve specified IAM entity."),
+    ),
+    (
+        "SimulatePrincipalPolicy",
+        {"PolicySourceArn": "arn:aws:iam::999999999999:user/alice", "ActionNames": ["s3:GetObject"]},
+        ("InvalidInput", 400, None),
     ),
     (
         "SimulatePrincipalPolicy",
@@ -840,6 +845,29 @@ STS: Final[list[Case]] = [
         {"RoleArn": "arn:aws:iam::{account}:role/deploy", "PrincipalArn": SAML, "SAMLAssertion": "bm9uZQ=="},
         ("InvalidIdentityToken", 400, None),
     ),
+    (
+        "sts:AssumeRoleWithWebIdentity",
+        {
+            "RoleArn": "arn:aws:iam::{account}:role/deploy",
+            "RoleSessionName": "a b",
+            "WebIdentityToken": "x.y",
+        },
+        (
+            "ValidationError",
+            400,
+            "2 validation errors detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must "
+            "satisfy regular expression pattern: [\\w+=,.@-]*; Value at 'webIdentityToken' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 4",
+        ),
+    ),
+]
+
+NO_ROLES: Final = [
+    OIDC,
+    SAML,
+    "arn:aws:iam::{account}:role:deploy",
+    "arn:aws:iam::account:role/deploy",
+    "arn:aws:acm:us-east-1:{account}:certificate/x",
 ]
 
 TRAIL: Final = "arn:aws:cloudtrail:us-east-1:{account}:trail/other"
@@ -950,3 +978,15 @@ def test_it_is_refused_in_aws_words_and_changes_nothing(furnished: Watched, case
     ):
         getattr(client, xform_name(operation))(**json.loads(text))
     assert furnished.state == before
+
+
+@pytest.mark.parametrize("arn", NO_ROLES)
+def test_nobody_is_vouched_for_to_something_that_is_no_role(furnished: Watched, arn: str) -> None:
+    """Nothing tells in whose log such a call would stand, so it is in none."""
+    sts, role_arn = furnished.account.client("sts"), arn.replace("{account}", furnished.id)
+    with furnished.refused("ValidationError", 400, "Request ARN is invalid"):
+        sts.assume_role_with_web_identity(RoleArn=role_arn, RoleSessionName="ann", WebIdentityToken="a.b.c")
+    with furnished.refused("ValidationError", 400, "Request ARN is invalid"):
+        sts.assume_role_with_saml(
+            RoleArn=role_arn, PrincipalArn=furnished.arn("saml-provider/corp"), SAMLAssertion="bm9uZQ=="
+        )

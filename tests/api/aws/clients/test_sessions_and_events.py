@@ -35,6 +35,8 @@ def test_a_role_is_assumed(aws: Watched) -> None:
     assert len(less.list_users()["Users"]) == 2
     with aws.refused("AccessDenied", 403):
         less.create_user(UserName="carol")
+    with aws.refused("AccessDenied", 403, "Roles may not be assumed by root accounts."):
+        aws.client("sts").assume_role(RoleArn=aws.arn("role/deploy"), RoleSessionName="root")
     with aws.refused("InvalidAuthorizationMessageException", 400):
         aws.client("sts").decode_authorization_message(EncodedMessage="bm90aGluZw==")
 
@@ -47,10 +49,18 @@ def test_sessions_of_users(aws: Watched) -> None:
     sts = aws.client("sts", key)
     session = sts.get_session_token(DurationSeconds=900)["Credentials"]
     assert aws.client("sts", session).get_caller_identity()["Arn"] == aws.arn("user/alice")
+    no_token = "The security token included in the request is invalid"
+    with aws.refused("InvalidClientTokenId", 403, no_token):  # so AWS says of IAM without MFA
+        aws.client("iam", session).list_users()
     federated = sts.get_federation_token(Name="ann", Policy=allowing("iam:ListUsers"))
     arn = f"arn:aws:sts::{aws.id}:federated-user/ann"
     assert federated["FederatedUser"] == {"FederatedUserId": f"{aws.id}:ann", "Arn": arn}
     assert aws.client("sts", federated["Credentials"]).get_caller_identity()["Arn"] == arn
+    with aws.refused("InvalidClientTokenId", 403, no_token):
+        aws.client("iam", federated["Credentials"]).list_users()
+    denied = [record for record in aws.account.records() if record["eventName"] == "ListUsers"]
+    assert [record["errorCode"] for record in denied] == ["AccessDenied"] * 2
+    assert "limits of GetSessionToken" in denied[0]["errorMessage"]
 
 
 def test_who_comes_with_a_token(aws: Watched, tmp_path: Path) -> None:
