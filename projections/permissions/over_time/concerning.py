@@ -1,19 +1,24 @@
 """Whom a step concerns: the users and roles for whom it may change the answer to a question.
 
-A policy may be written anew and say the same of what is asked, which as a rule is nothing. Then its holders, often
-hundreds, are as able as they were.
+A policy may be written anew and say the same of what is asked, which as a rule is nothing; and what it no longer says,
+another may say still. Then its holders, often hundreds, are as able as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from ledger.account.account import Account
-from ledger.account.entities import Group, Kind, ManagedPolicy, PolicyDocument, Ref, Role, Settings, User
+from ledger.account.assumptions import Reason
+from ledger.account.entities import Group, Kind, ManagedPolicy, PolicyDocument, Ref, Role, User
 from ledger.policy.decision import Effect
 from ledger.policy.document import Statement, compile_policy
 from projections.permissions.over_time.courses import Step
 from projections.permissions.over_time.turning import Asked
+
+Said = frozenset[tuple[str, Effect | Statement] | Reason | str | None]
+"""Of each action that is asked about: an effect, or a statement that more of a request matters to. Besides what is
+assumed, the ARNs of policies that AWS keeps, and None for a text that nobody knows."""
 
 
 class Concerning:
@@ -22,59 +27,73 @@ class Concerning:
     def __init__(self, asked: Asked) -> None:
         self._actions = tuple(action.lower() for action in asked.actions)
         self._resource = asked.resource
+        self._of_policies: dict[int, tuple[ManagedPolicy, Said]] = {}  # the policy is kept, and so its id
 
     def by(self, step: Step) -> Iterator[Ref]:
         """The users and roles whose own permissions the step may turn."""
         for kind, unique_id in step.touched:
-            if not self._matters(step, kind, unique_id):
-                continue
             if kind in (Kind.USER, Kind.ROLE):
                 yield kind, unique_id
             elif kind is Kind.SETTINGS:
-                yield from ((Kind.USER, user_id) for user_id in step.after.users)
-            else:
-                yield from _reached(step.before, kind, unique_id)
-                yield from _reached(step.after, kind, unique_id)
+                if step.before.settings.password_policy != step.after.settings.password_policy:
+                    yield from ((Kind.USER, user_id) for user_id in step.after.users)
+            elif self._is_other(step, kind, unique_id):
+                reached = (_reached(account, kind, unique_id) for account in (step.before, step.after))
+                for ref in dict.fromkeys(ref for refs in reached for ref in refs):
+                    if self._is_other(step, *ref):
+                        yield ref
 
-    def _matters(self, step: Step, kind: Kind, unique_id: str) -> bool:
-        match step.before.get(kind, unique_id), step.after.get(kind, unique_id):
-            case Settings() as before, Settings() as after:
-                return before.password_policy != after.password_policy
-            case ManagedPolicy() as before, ManagedPolicy() as after:
-                return self._of_policy(before) != self._of_policy(after)
-            case Group() as before, Group() as after:
-                return self._of_group(step.before, before) != self._of_group(step.after, after)
-        return True
+    def _is_other(self, step: Step, kind: Kind, unique_id: str) -> bool:
+        """Whether something else is said by a policy, or by all that a group, user or role has."""
+        return self._said(step.before, kind, unique_id) != self._said(step.after, kind, unique_id)
 
-    def _of_group(self, account: Account, group: Group) -> Hashable:
-        said: set[Hashable] = {self._of_text(inline.document) for inline in group.inline.values()}
-        for arn in group.attached:
-            policy = account.policy(arn)
-            said.add(arn if policy is None else self._of_policy(policy))
-        return frozenset(said), group.assumed
+    def _said(self, account: Account, kind: Kind, unique_id: str) -> tuple[Said, ...] | None:
+        match account.get(kind, unique_id):
+            case ManagedPolicy() as policy:
+                return (self._by_policy(policy),)
+            case User() | Role() as holder if holder.boundary is not None:
+                return self._by_holder(account, holder), self._by_arn(account, holder.boundary.policy_arn)
+            case User() | Role() | Group() as holder:
+                return (self._by_holder(account, holder),)
+        return None
 
-    def _of_policy(self, policy: ManagedPolicy) -> Hashable:
-        version = policy.default_version
-        return self._of_text(None if version is None else version.document)
+    def _by_holder(self, account: Account, holder: User | Role | Group) -> Said:
+        said = set[tuple[str, Effect | Statement] | Reason | str | None](holder.assumed)
+        for inline in holder.inline.values():
+            said |= self._by_text(inline.document)
+        for arn in holder.attached:
+            said |= self._by_arn(account, arn)
+        for group_id in holder.memberships if isinstance(holder, User) else ():
+            group = account.groups.get(group_id)
+            if group is not None:
+                said |= self._by_holder(account, group)
+        return frozenset(said)
 
-    def _of_text(self, document: PolicyDocument | None) -> Hashable:
-        """What a text says of each action; None where nobody knows the text."""
+    def _by_arn(self, account: Account, arn: str) -> Said:
+        policy = account.policy(arn)
+        return frozenset((arn,)) if policy is None else self._by_policy(policy)
+
+    def _by_policy(self, policy: ManagedPolicy) -> Said:
+        kept = self._of_policies.get(id(policy))
+        if kept is None:
+            version = policy.default_version
+            said = self._by_text(None if version is None else version.document)
+            kept = self._of_policies[id(policy)] = policy, said
+        return kept[1]
+
+    def _by_text(self, document: PolicyDocument | None) -> Said:
         if not isinstance(document, Mapping):
-            return None
-        policy = compile_policy(document)
-        return tuple(
-            frozenset(self._said(one) for one in policy.about(action) if self._is_meant(one))
-            for action in self._actions
-        )
-
-    def _is_meant(self, statement: Statement) -> bool:
-        test = statement.resource_test
-        return self._resource is None or test is None or bool(test(self._resource))
-
-    def _said(self, statement: Statement) -> Effect | Statement:
-        """Its effect alone, unless more than action and resource matters to it: equal texts have the same statements."""
-        told = not statement.conditional and (self._resource is not None or statement.resource_test is None)
-        return statement.effect if told else statement
+            return frozenset((None,))
+        policy, resource = compile_policy(document), self._resource
+        said: set[tuple[str, Effect | Statement]] = set()
+        for action in self._actions:
+            for statement in policy.about(action):
+                test = statement.resource_test
+                if statement.conditional or (test is not None and resource is None):
+                    said.add((action, statement))  # equal texts have the same statements
+                elif test is None or test(resource or ""):
+                    said.add((action, statement.effect))
+        return frozenset(said)
 
 
 def _reached(account: Account, kind: Kind, unique_id: str) -> Iterator[Ref]:
