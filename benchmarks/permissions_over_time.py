@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from ledger.collector import collecting_seldom
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
 from ledger.record import format_time, read_record
@@ -40,7 +41,7 @@ def main() -> None:
     options.add_argument("--entities", type=int, default=5_000)
     options.add_argument("--days", type=int, default=30)
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, collecting_seldom():  # as every command does
         log = build(str(Path(folder) / "account.db"), asked.principals, asked.entities, asked.days)
         ledger = Investigation(log)
         ledger.runner.catch_up()

@@ -30,6 +30,7 @@ CHANGES = {
     "passwordPolicySet": "the password policy of {name} was set or deleted",
     "inForce": "{about} of {name} in force",
     "changedByAWS": "AWS put {about} of {name} in force",
+    "notKnownFromHere": "what AWS did to {name} from here on is not known",
     "time": "a time that a condition names",
     "keyStatus": "{name} is {about}",
 }

@@ -17,13 +17,12 @@ from ledger.account.entities import (
     Boundary,
     Group,
     InlinePolicy,
-    ManagedPolicy,
     PolicyDocument,
     PolicyVersion,
     Role,
     User,
 )
-from ledger.account.managed_policies import doubtful, managed_policy
+from ledger.account.managed_policies import doubtful, known_until, managed_policy
 from ledger.policy.decision import Grant, GrantKind, Layer, Source, Unknown, UnknownKind, Way
 from ledger.policy.document import Policy, compile_policy
 from ledger.policy.evaluation import NO_POLICIES, Policies, PolicySet
@@ -270,8 +269,11 @@ def rests_on(account: Account, holder: Holder, at: int) -> Iterator[object]:
             if group is not None:
                 arns += group.attached
     for arn in arns:
-        policy: ManagedPolicy | PolicyVersion | None = account.policy(arn)
-        yield policy if policy is not None else managed_policy(arn, at)
+        policy = account.policy(arn)
+        if policy is not None:
+            yield policy
+        elif (version := managed_policy(arn, at)) is not None:
+            yield from (version, at > known_until())  # with which `doubtful` begins
 
 
 def _same(one: object, other: object) -> bool:

@@ -109,6 +109,7 @@ class Permissions:
             self.teller,
         )
 
+    @collecting_seldom()
     def who_can(
         self,
         action: str,
@@ -132,6 +133,7 @@ class Permissions:
         first, last = Courses(self.past).extent(account_id)
         return Within(first if since is None else since, last + 1 if until is None else until)
 
+    @collecting_seldom()
     def first_able(
         self,
         principal: str,
@@ -148,6 +150,7 @@ class Permissions:
         until = Courses(self.past).extent(followed.account_id)[1] + 1
         return first_able(self.past, self.entitlements, self.following, followed, asked, until)
 
+    @collecting_seldom()
     def exposure(
         self,
         principal: str,

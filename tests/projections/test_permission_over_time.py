@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.account.managed_policies import versions
+from ledger.account.managed_policies import known_until, versions
 from ledger.entry import Draft
 from ledger.log import Log, open_engine
 from ledger.policy.entitlements import entitlement
@@ -294,6 +294,29 @@ def test_a_policy_that_aws_changes_turns_what_its_holders_may_do() -> None:
     assert interval["opened"]["entry"] is None
     assert interval["opened"]["changed"] == [
         {"kind": "policy", "name": "ReadOnlyAccess", "what": "changedByAWS", "about": after.version_id}
+    ]
+
+
+def test_who_holds_a_policy_of_aws_perhaps_can_after_the_last_that_is_known_of_it() -> None:
+    last = known_until()
+    records = [
+        create_user(at=last - 10),
+        call(
+            "AttachUserPolicy",
+            {"userName": "alice", "policyArn": "arn:aws:iam::aws:policy/IAMReadOnlyAccess"},
+            at=last - 9,
+        ),
+        call("TagUser", {"userName": "alice", "tags": [{"key": "a", "value": "b"}]}, at=last + 9),
+    ]
+    with ledger(records) as asked:
+        found = asked.permissions.who_can(
+            "s3:PutObject", BUCKET, since=last - 20, until=last + 20, context={}, account=ACCOUNT
+        )
+    (row,) = [row for row in found["principals"] if row["principal"] == ALICE]
+    (interval,) = row["intervals"]
+    assert (interval["able"], interval["from"]) == ("perhaps", format_time(last + 1))
+    assert interval["opened"]["changed"] == [
+        {"kind": "policy", "name": "IAMReadOnlyAccess", "what": "notKnownFromHere", "about": None}
     ]
 
 

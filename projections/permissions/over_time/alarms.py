@@ -1,5 +1,5 @@
 """The moments at which a permission may change though no entry does: a time that a condition names, a new version of
-one of AWS's own policies.
+one of AWS's own policies, or the last second until which is known what these say.
 
 Of `aws:CurrentTime` and `aws:EpochTime` the values are followed that are dates or numbers; a pattern of a date, which
 only an operator of strings could compare, is not.
@@ -14,7 +14,7 @@ from math import ceil, floor
 
 from ledger.account.account import Account
 from ledger.account.entities import Group, Role, User
-from ledger.account.managed_policies import versions
+from ledger.account.managed_policies import known_until, versions
 from ledger.policy.conditions import texts_of
 from ledger.policy.document import Policy
 from ledger.policy.entitlements import AWS_MANAGED, Entitlement
@@ -30,7 +30,7 @@ Holding = tuple[Account | None, User | Role | None]
 
 def next_alarm(holding: Holding, entitlement: Entitlement, trust: PolicySet | None, at: int) -> int | None:
     """The first second after `at` in which the permissions of a holder may change by themselves."""
-    times = [_versions_begin(arn) for arn in _of_aws(holding)]
+    times = [_changes_of_aws(arn) for arn in _of_aws(holding)]
     for policies in (entitlement.identity, entitlement.boundary, trust):
         if policies is not None:
             times += [_bounds(policy) for policy, _ in policies.entries]
@@ -38,8 +38,8 @@ def next_alarm(holding: Holding, entitlement: Entitlement, trust: PolicySet | No
 
 
 def changed_by_aws(holding: Holding, second: int) -> tuple[str, ...]:
-    """Those of AWS's policies that the holder has and of which a version begins with this second."""
-    return tuple(arn for arn in _of_aws(holding) if second in _versions_begin(arn))
+    """Those of AWS's policies that the holder has and that say something else from this second on, or nobody knows what."""
+    return tuple(arn for arn in _of_aws(holding) if second in _changes_of_aws(arn))
 
 
 def _of_aws(holding: Holding) -> Iterator[str]:
@@ -58,8 +58,10 @@ def _of_aws(holding: Holding) -> Iterator[str]:
 
 
 @lru_cache(maxsize=KEPT_MAX)
-def _versions_begin(arn: str) -> tuple[int, ...]:
-    return tuple(version.create_date for version in versions(arn) if version.create_date is not None)
+def _changes_of_aws(arn: str) -> tuple[int, ...]:
+    """The seconds in which a version begins, and the first of which nothing is known any more, sorted."""
+    begins = [version.create_date for version in versions(arn) if version.create_date is not None]
+    return (*begins, known_until() + 1) if begins else ()
 
 
 @lru_cache(maxsize=KEPT_MAX)

@@ -11,8 +11,9 @@ from ledger.policy.callers import holder_named
 from ledger.policy.request import BadCaller, CallerKind, account_in, caller_of
 from projections.findings.roles import trusted
 from projections.permissions.naming import Principal, principal_of
+from projections.permissions.over_time.concerning import Concerning
 from projections.permissions.over_time.courses import Course, Step
-from projections.permissions.over_time.turning import Subject, concerned_by
+from projections.permissions.over_time.turning import Subject
 
 FEDERATED = (":saml-provider/", ":oidc-provider/")
 SESSION = ":assumed-role/"
@@ -35,7 +36,8 @@ class Held:
 class Candidates:
     """All subjects. Users and roles that come later are added when a step brings them."""
 
-    def __init__(self, role_arn: str | None) -> None:
+    def __init__(self, concerning: Concerning, role_arn: str | None) -> None:
+        self._concerning = concerning
         self._held: dict[tuple[str, Ref], Subject] = {}
         self._others: list[Subject] = []
         self._role_arn = role_arn
@@ -73,7 +75,7 @@ class Candidates:
         """Whom the steps of a second may concern."""
         for account_id, step in steps:
             self._follow(account_id, step)
-            for ref in concerned_by(step):
+            for ref in self._concerning.by(step):
                 yield self._subject(account_id, ref)
             yield from (one for one in self._others if one.account_id == account_id)
             if self._role_arn is not None and self._is_trust(account_id, step):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.account.assumptions import Reason
 from ledger.account.entities import Group, ManagedPolicy, PolicyDocument, Ref, Role, Settings, User
-from ledger.account.managed_policies import managed_policy
+from ledger.account.managed_policies import known_until, managed_policy
 from ledger.record import format_time
 from projections.permissions.over_time.courses import Step
 from projections.permissions.over_time.turning import Cause
@@ -37,8 +37,7 @@ def told_cause(teller: Teller, cause: Cause | None) -> Answer | None:
         **teller.entry(cause.account_id, None),
         "eventTime": format_time(cause.time),
         "changed": [
-            _change("policy", arn.rsplit("/", 1)[-1], "changedByAWS", _version(arn, cause.time))
-            for arn in cause.aws_policies
+            _change("policy", arn.rsplit("/", 1)[-1], *_by_aws(arn, cause.time)) for arn in cause.aws_policies
         ]
         or [_change("condition", "aws:CurrentTime", "time", format_time(cause.time))],
     }
@@ -118,9 +117,10 @@ def _compared(
             yield gone, name
 
 
-def _version(arn: str, at: int) -> str | None:
-    version = managed_policy(arn, at)
-    return None if version is None else version.version_id
+def _by_aws(arn: str, at: int) -> tuple[str, str | None]:
+    """The version that AWS put in force; after the last that is known of its policies, that nothing is."""
+    version = managed_policy(arn, at) if at <= known_until() else None
+    return ("notKnownFromHere", None) if version is None else ("changedByAWS", version.version_id)
 
 
 def _change(kind: str, name: str, what: str, about: str | None) -> Answer:

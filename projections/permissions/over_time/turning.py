@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from ledger.account.account import Account
-from ledger.account.entities import Group, Kind, ManagedPolicy, Ref, Role, User
+from ledger.account.entities import Kind, Ref, Role, User
 from ledger.policy.decision import Effect, Layer, Unknown, UnknownKind, Verdict
 from ledger.policy.entitlements import Entitlements
 from projections.permissions.explaining import told_context
@@ -136,13 +136,16 @@ class Walk:
             before = dict(self._world.accounts)
             for account_id, step in steps:
                 self._world.accounts[account_id] = step.after
-            subjects = dict.fromkeys(concerned(steps)) if steps else {}
+            woken: dict[Subject, None] = {}
             while self._alarms and self._alarms[0][0] <= second:
-                subjects[heapq.heappop(self._alarms)[2]] = None
-            for subject in subjects:
+                woken[heapq.heappop(self._alarms)[2]] = None
+            for subject in dict.fromkeys((*concerned(steps), *woken)):
                 able, principal, judged = self._judge(subject, second)
                 if able is not (subject.turns[-1].able if subject.turns else Able.NO):
-                    cause = self._cause(subject, able, second, before, steps)
+                    if len(steps) == 1 and subject not in woken:  # nothing else can have turned it
+                        cause = self._caused(subject, second, *steps[0])
+                    else:
+                        cause = self._cause(subject, able, second, before, steps)
                     subject.turns.append(Turn(second, able, principal, judged, cause))
                 self._set_alarm(subject, judged, second, until)
 
@@ -176,7 +179,7 @@ class Walk:
             self._world.accounts[account_id] = step.after
             now = self._judge(subject, second)[0]
             if now is not last and now is able:
-                turned = Cause(second, account_id, step, self._concerns(subject, account_id, step))
+                turned = self._caused(subject, second, account_id, step)
             last = now
         self._world.accounts.update(after)
         return turned
@@ -213,8 +216,8 @@ class Walk:
             self._numbers += 1
             heapq.heappush(self._alarms, (found, self._numbers, subject))
 
-    def _concerns(self, subject: Subject, account_id: str, step: Step) -> frozenset[Ref]:
-        """What the step touched of the subject's own, or of the role that is to be assumed."""
+    def _caused(self, subject: Subject, second: int, account_id: str, step: Step) -> Cause:
+        """The step, with what it touched of the subject's own, or of the role that is to be assumed."""
         found: set[Ref] = set()
         for account in (step.before, step.after):
             principal = subject.find(account) if account_id == subject.account_id else None
@@ -224,7 +227,7 @@ class Walk:
                 entity = account.get(kind, unique_id)
                 if isinstance(entity, Role) and entity.arn == self._asked.resource:
                     found.add((kind, unique_id))
-        return frozenset(found.intersection(step.touched))
+        return Cause(second, account_id, step, frozenset(found.intersection(step.touched)))
 
     def _changed_by_aws(self, subject: Subject, second: int) -> tuple[str, ...]:
         return changed_by_aws(self._holding(subject), second)
@@ -309,26 +312,3 @@ def rests_on(account: Account, holder: User | Role) -> Iterator[Ref]:
         policy = account.policy(arn)
         if policy is not None:
             yield Kind.POLICY, policy.id
-
-
-def concerned_by(step: Step) -> Iterator[Ref]:
-    """The users and roles whose own permissions a step may change."""
-    for kind, unique_id in step.touched:
-        if kind in (Kind.USER, Kind.ROLE):
-            yield kind, unique_id
-            continue
-        if kind is Kind.SETTINGS:
-            if step.before.settings.password_policy != step.after.settings.password_policy:
-                yield from ((Kind.USER, user_id) for user_id in step.after.users)
-            continue
-        for account in (step.before, step.after):
-            entity = account.get(kind, unique_id)
-            if isinstance(entity, Group):
-                yield from ((Kind.USER, user.id) for user in account.members(entity))
-            elif isinstance(entity, ManagedPolicy):
-                for holder in account.holders_of(entity.arn):
-                    if isinstance(holder, Group):
-                        yield from ((Kind.USER, user.id) for user in account.members(holder))
-                    else:
-                        assert isinstance(holder, User | Role)
-                        yield holder.kind, holder.id

@@ -14,6 +14,7 @@ from projections.findings.roles import trusted
 from projections.permissions.accounts import PastAccounts
 from projections.permissions.judging import KEY_SERVICE, TRUSTING, WITH_RESOURCE_POLICIES, Judgement
 from projections.permissions.over_time.candidates import Candidates, named_by_trust
+from projections.permissions.over_time.concerning import Concerning
 from projections.permissions.over_time.courses import Course, Courses
 from projections.permissions.over_time.deeds import Deeds, Doer, told_calls
 from projections.permissions.over_time.turned_by import places_of_causes, told_cause
@@ -64,8 +65,9 @@ def who_could(
     within: Within,
 ) -> Answer:
     """Every principal that could, or perhaps could, with the intervals and the calls in them."""
-    candidates, courses = _gather(past, account_id, action, resource, within)
-    walk = Walk(entitlements, Asked((action,), resource, context), courses)
+    asked = Asked((action,), resource, context)
+    candidates, courses = _gather(past, account_id, Concerning(asked), action, resource, within)
+    walk = Walk(entitlements, asked, courses)
     for course in courses.values():
         candidates.take(course.start)
     # What turned in the first second of an interval is known from the second before it.
@@ -91,14 +93,14 @@ def who_could(
 
 
 def _gather(
-    past: PastAccounts, account_id: str, action: str, resource: str, within: Within
+    past: PastAccounts, account_id: str, concerning: Concerning, action: str, resource: str, within: Within
 ) -> tuple[Candidates, dict[str, Course]]:
     """Who may be meant besides the users and roles of the accounts, and the courses of these accounts."""
     courses = Courses(past)
     since = within.until if within.single else within.since
     trusting = action.lower() in TRUSTING
     partition = resource.split(":", 2)[1] if resource.startswith("arn:") else "aws"
-    candidates = Candidates(resource if trusting else None)
+    candidates = Candidates(concerning, resource if trusting else None)
     candidates.take_root(account_id, partition)
     walked = {account_id}
     if trusting:
