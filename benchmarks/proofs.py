@@ -142,7 +142,7 @@ def draft(number: int) -> Draft:
         "eventTime": at,
         "eventSource": "s3.amazonaws.com",
         "eventName": "GetObject",
-        "eventID": str(uuid.UUID(int=number)),
+        "eventID": str(uuid.UUID(int=number << 96)),
         "recipientAccountId": ACCOUNT,
     }
     return Draft.of(read_record(document))
