@@ -1,4 +1,4 @@
-"""What the tree costs: appends with it beside the same appends without it, checkpoints, and how long roots and proofs take.
+"""What the tree costs: appends with it beside the same appends without it, and a checkpoint each second.
 
     python benchmarks/tree.py [--entries 20000] [--rounds 5]
 
@@ -14,11 +14,10 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
-from typing import Any
 from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,14 +27,11 @@ from ledger.checkpoint import new_ledger_key  # noqa: E402
 from ledger.entry import Draft, Origin  # noqa: E402
 from ledger.log import Log, open_engine  # noqa: E402
 from ledger.log.checkpoints import Checkpoints  # noqa: E402
-from ledger.log.tiles import tree_of  # noqa: E402
-from ledger.merkle.proofs import prove_consistency, prove_inclusion  # noqa: E402
 from ledger.record import read_record  # noqa: E402
 
 ACCOUNT = "111122223333"
 BATCHES = (1, 10, 100, 1_000)
 SIGNED_BATCH = 100
-ASKED = 300
 
 
 def main() -> None:
@@ -61,9 +57,6 @@ def main() -> None:
         f"by processor time {median(spent):.3f} ({min(spent):.3f} to {max(spent):.3f}); "
         f"each takes {median(one[2] for one in signed) * 1e3:.1f} ms of the processor"
     )
-    with ledger() as log:
-        log.append([draft(number) for number in range(given.entries)])
-        ask(log, given.entries)
 
 
 def compare(count: int, batch: int) -> tuple[float, float, float]:
@@ -110,36 +103,6 @@ def publish(seconds: int) -> tuple[float, float, float]:
                 spents[with_checkpoint] += time.process_time() - spent
                 walls[with_checkpoint] += time.perf_counter() - begun
     return walls[False] / walls[True], spents[False] / spents[True], signing / count
-
-
-def ask(log: Log, size: int) -> None:
-    checkpoints = Checkpoints(log, new_ledger_key())
-    checkpoints.publish(ACCOUNT)
-    questions: dict[str, Callable[[int], Any]] = {
-        "root and checkpoint": lambda n: checkpoints.at(ACCOUNT, size - 1 - n),
-        "proof of inclusion": lambda n: proved(log, index=n * 7919 % size, size=size),
-        "proof of consistency": lambda n: continued(log, old=1 + n * 7919 % (size - 1), new=size),
-    }
-    for name, question in questions.items():
-        taken = []
-        for number in range(ASKED):
-            begun = time.perf_counter()
-            question(number)
-            taken.append(time.perf_counter() - begun)
-        taken.sort()
-        print(
-            f"{name:22} of {size:,}: p50 {median(taken) * 1e3:.2f} ms, p95 {taken[ASKED * 95 // 100] * 1e3:.2f} ms"
-        )
-
-
-def proved(log: Log, *, index: int, size: int) -> list[bytes]:
-    with log.engine.connect() as connection:
-        return prove_inclusion(tree_of(connection, ACCOUNT), index=index, size=size)
-
-
-def continued(log: Log, *, old: int, new: int) -> list[bytes]:
-    with log.engine.connect() as connection:
-        return prove_consistency(tree_of(connection, ACCOUNT), old=old, new=new)
 
 
 def draft(number: int) -> Draft:

@@ -23,6 +23,7 @@ KEY_BYTES: Final = 32
 ED25519: Final = b"\x01"
 _SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<told>[A-Za-z0-9+/]+={0,2})")
 _NAME = re.compile(r"[^\s+\x00-\x1f]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class BadNote(Exception):
@@ -193,7 +194,7 @@ def _check_characters(raw: bytes) -> None:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise BadNote("it is not UTF-8") from error
-    if any(one < " " and one != "\n" for one in text):
+    if _CONTROL.search(text):
         raise BadNote("it has control characters")
 
 

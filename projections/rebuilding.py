@@ -67,18 +67,19 @@ class _Rebuilding:
         )
         query = sa.select(accounts).where(accounts.c.account_id.in_(account_ids))
         self._accounts = connection.execute(query.order_by(accounts.c.account_id)).all()
+        self._there = set(sa.inspect(connection).get_table_names())
         self._reached: dict[tuple[str, int], int] = {}
-        if sa.inspect(connection).has_table(cursors.name):
+        self._outdated: set[str] = set()  # what is built anew by whoever asks next
+        if cursors.name in self._there:
             versions_of = {projection.name: projection.version for projection in PROJECTIONS}
             for row in connection.execute(sa.select(cursors)):
-                if (
-                    versions_of.get(row.projection) == row.version
-                ):  # another is built anew by whoever asks next
-                    self._reached[row.projection, row.account] = row.position
+                self._reached[row.projection, row.account] = row.position
+                if versions_of.get(row.projection) != row.version:
+                    self._outdated.add(row.projection)
         self._whole = sum(
             position
-            for (_, account), position in self._reached.items()
-            if account in {row.id for row in self._accounts}
+            for (name, account), position in self._reached.items()
+            if name not in self._outdated and account in {row.id for row in self._accounts}
         )
         self._done = 0
 
@@ -86,21 +87,23 @@ class _Rebuilding:
         names: list[str] = []
         differences: list[Difference] = []
         for projection in PROJECTIONS:
-            heads = [head for head in self._accounts if (projection.name, head.id) in self._reached]
-            if not heads:
+            if projection.name in self._outdated or not self._there.issuperset(
+                table.name for table in projection.tables
+            ):
                 continue
             for table in projection.tables:
                 self._in(self._temporary, table).create(self._connection)
-            for head in heads:
+            for head in self._accounts:
                 differences += self._build(projection, head)
-            names.append(projection.name)
+            if any((projection.name, head.id) in self._reached for head in self._accounts):
+                names.append(projection.name)
             for table in projection.tables:
-                for head in heads:
+                for head in self._accounts:
                     differences += self._compare(projection, table, head)
         return names, differences
 
     def _build(self, projection: Projection, head: sa.Row[Any]) -> Iterator[Difference]:
-        reached = self._reached[projection.name, head.id]
+        reached = self._reached.get((projection.name, head.id), 0)  # rows without a cursor are of no entry
         if reached > head.size:
             said = f"{projection.name} has taken in {reached} entries, and the log has {head.size}"
             yield Difference(Kind.PROJECTION_DIFFERS, said, head.account_id)

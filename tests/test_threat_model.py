@@ -3,6 +3,12 @@
 import re
 from pathlib import Path
 
+import ledger.log.schema
+import ledger.vault.tables
+import ledger.witness.stores
+import projections.rebuilding
+import projections.runner
+
 ROOT = Path(__file__).resolve().parents[1]
 TOLD = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", (ROOT / "docs" / "threat-model.md").read_text())
 THREATS = ("edit", "delete", "reorder", "insert", "truncate", "fork", "replayed backup", "clock rollback")
@@ -27,3 +33,11 @@ def test_the_kinds_of_harm_that_it_names_are_done() -> None:
     for told in re.findall(r"can_t_hide_it` \(([^)]+)\)", text):
         for kind in told.split("; "):
             assert f'    "{kind}": (' in source, kind
+
+
+def test_every_table_there_is_has_a_row_that_says_what_shows_a_change() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text()
+    (told,) = re.findall(r"^## Table by table\n(.+?)^## ", text, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in told.splitlines() if "|" in row)))
+    there = [ledger.log.schema.metadata, projections.runner.metadata, ledger.witness.stores.metadata]
+    assert named == {name for metadata in there for name in metadata.tables} | {"alembic_version"}

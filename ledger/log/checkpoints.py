@@ -64,7 +64,7 @@ class Checkpoints:
         return self._signer(account_id).name
 
     def publish(self, account_id: str) -> bytes:
-        """A checkpoint of the log as it is now, stored before it is told.
+        """A checkpoint of the log as it is now, stored before it is told; the one of before where nothing was added.
 
         Raises NoCheckpointKey, HistoryContradicted, TreeDamaged.
         """
@@ -72,7 +72,9 @@ class Checkpoints:
         with self._log.engine.connect() as connection:
             before = _stored(connection, account_id)  # first: the log may grow, and what is signed with it
             tree = tree_of(connection, account_id)
-            self._check(account_id, tree, before)
+            signed = self._check(account_id, tree, before)
+            if before is not None and signed == tree.size and names_key(before, signer.verifier):
+                return before  # whoever asks for proofs makes no writer wait
             head = Checkpoint(signer.name, tree.size, root_at(tree, tree.size))
         note = sign_checkpoint(head, signer)
         with self._log.engine.execution_options(writes=True).begin() as connection:
@@ -135,18 +137,13 @@ class Checkpoints:
                     )
 
     def _with_cosignatures(self, account_id: str, note: bytes) -> bytes:
-        size = Checkpoint.of_text(unverified_text(note)).size
-        query = (
-            sa.select(cosignatures.c.line)
-            .join(accounts, accounts.c.id == cosignatures.c.account)
-            .where(accounts.c.account_id == account_id, cosignatures.c.size == size)
-            .order_by(cosignatures.c.signer)
-        )
+        text = unverified_text(note)
+        at = {"account_id": account_id, "size": Checkpoint.of_text(text).size}
         with self._log.engine.connect() as connection:
-            stored = _stored(connection, account_id, size)
-            if stored is None or unverified_text(stored) != unverified_text(note):
-                return note
-            return note + b"".join(map(bytes, connection.scalars(query)))
+            rows = connection.execute(_COSIGNED, at).all()
+        if not rows or unverified_text(bytes(rows[0].note)) != text:
+            return note
+        return note + b"".join(bytes(row.line) for row in rows)
 
     def verifier(self, account_id: str) -> Verifier | None:
         """The public half of the key, as it signs for the account; None where there is none."""
@@ -168,10 +165,10 @@ class Checkpoints:
             )
         return account_key(self._key, account_id)
 
-    def _check(self, account_id: str, tree: TiledTree, before: bytes | None) -> None:
-        """Raises HistoryContradicted unless the tree begins with what was signed before."""
+    def _check(self, account_id: str, tree: TiledTree, before: bytes | None) -> int:
+        """The size of what was signed before. Raises HistoryContradicted unless the tree begins with it."""
         if before is None:
-            return
+            return 0
         try:
             signed = self._opened(account_id, before)
         except BadNote as error:
@@ -186,6 +183,7 @@ class Checkpoints:
             raise HistoryContradicted(
                 f"account {account_id}: the first {signed.size} entries are not those that were signed"
             )
+        return signed.size
 
     def _opened(self, account_id: str, note: bytes) -> Checkpoint:
         """Verified where our key has signed it; of a key of before, its word is all there is."""
@@ -198,14 +196,8 @@ class Checkpoints:
 
 def _stored(connection: sa.Connection, account_id: str, size: int | None = None) -> bytes | None:
     """The checkpoint of that size, or the largest."""
-    query = (
-        sa.select(checkpoints.c.note)
-        .join(accounts, accounts.c.id == checkpoints.c.account)
-        .where(accounts.c.account_id == account_id)
-    )
-    if size is not None:
-        query = query.where(checkpoints.c.size == size)
-    found = connection.execute(query.order_by(checkpoints.c.size.desc()).limit(1)).scalar()
+    query = _LARGEST if size is None else _OF_SIZE
+    found = connection.execute(query, {"account_id": account_id, "size": size}).scalar()
     return None if found is None else bytes(found)
 
 
@@ -234,3 +226,22 @@ def _store(connection: sa.Connection, account_id: str, size: int, note: bytes) -
     if largest == size:
         return note
     return _stored(connection, account_id) or note
+
+
+# ---- statements made once, for to make one takes longer than to run it
+
+_OF_ACCOUNT = (
+    sa.select(checkpoints.c.note)
+    .join(accounts, accounts.c.id == checkpoints.c.account)
+    .where(accounts.c.account_id == sa.bindparam("account_id"))
+)
+_LARGEST = _OF_ACCOUNT.order_by(checkpoints.c.size.desc()).limit(1)
+_OF_SIZE = _OF_ACCOUNT.where(checkpoints.c.size == sa.bindparam("size"))
+_COSIGNED = (
+    _OF_SIZE.add_columns(cosignatures.c.line)
+    .join(
+        cosignatures,
+        sa.and_(cosignatures.c.account == checkpoints.c.account, cosignatures.c.size == checkpoints.c.size),
+    )
+    .order_by(cosignatures.c.signer)
+)

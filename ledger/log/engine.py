@@ -190,4 +190,6 @@ def _schema_version(engine: sa.Engine) -> str | None:
                 raise LedgerUnavailable("the database holds tables of something else")
             return None
         found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        if found is None:
+            raise LedgerUnavailable("the database does not say which schema it has: alembic_version is empty")
         return str(found)

@@ -6,8 +6,7 @@ the tree nothing, and 256 of them a row that grows by 32 bytes. See docs/decisio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -52,8 +51,7 @@ def _write(
 
 def tree_of(connection: sa.Connection, account_id: str) -> TiledTree:
     """The account's tree as large as it is now, read by the connection; of no leaves where there is no such account."""
-    query = sa.select(accounts.c.id, accounts.c.size).where(accounts.c.account_id == account_id)
-    row = connection.execute(query).first()
+    row = connection.execute(_HEAD, {"account_id": account_id}).first()
     if row is None:
         return TiledTree(0, lambda tile: b"")
     return TiledTree(row.size, _Stored(connection, row.id, account_id).hashes)
@@ -61,8 +59,7 @@ def tree_of(connection: sa.Connection, account_id: str) -> TiledTree:
 
 def read_tile(connection: sa.Connection, account_id: str, tile: Tile) -> bytes | None:
     """The hashes of a tile; None where the log is not as large yet."""
-    query = sa.select(accounts.c.id, accounts.c.size).where(accounts.c.account_id == account_id)
-    row = connection.execute(query).first()
+    row = connection.execute(_HEAD, {"account_id": account_id}).first()
     if row is None or (tile.index * TILE_WIDTH + tile.width) * TILE_WIDTH**tile.level > row.size:
         return None
     return _Stored(connection, row.id, account_id).hashes(tile)
@@ -81,10 +78,8 @@ class _Stored:
         if tile.level == 0:
             start = tile.index * TILE_WIDTH
             return self.leaf_hashes(start, start + tile.width)
-        query = sa.select(tiles.c.hashes).where(
-            tiles.c.account == self._account, tiles.c.level == tile.level, tiles.c.number == tile.index
-        )
-        found = bytes(self._connection.execute(query).scalar() or b"")[: tile.width * HASH_BYTES]
+        at = {"account": self._account, "level": tile.level, "number": tile.index}
+        found = bytes(self._connection.execute(_TILE, at).scalar() or b"")[: tile.width * HASH_BYTES]
         if len(found) != tile.width * HASH_BYTES:
             raise TreeDamaged(
                 f"account {self._account_id}: {tile.path} has {len(found) // HASH_BYTES} hashes, not {tile.width}"
@@ -95,19 +90,8 @@ class _Stored:
         """Of the entries from `start` up to and without `stop`, one after the other. Raises TreeDamaged."""
         if start == stop:
             return b""
-        query = (
-            sa.select(entries.c.position, entries.c.leaf_hash)
-            .where(
-                entries.c.account == self._account,
-                entries.c.position >= start,
-                entries.c.position < stop,
-            )
-            .order_by(entries.c.position)
-        )
-        return b"".join(self._in_order(query, start, stop))
-
-    def _in_order(self, query: sa.Select[Any], start: int, stop: int) -> Iterator[bytes]:
-        rows = self._connection.execute(query).all()
+        stretch = {"account": self._account, "start": start, "stop": stop}
+        rows = self._connection.execute(_LEAVES, stretch).all()
         if [position for position, _ in rows] != list(range(start, stop)):
             raise TreeDamaged(
                 f"account {self._account_id}: positions {start} to {stop - 1} are not all there"
@@ -115,4 +99,23 @@ class _Stored:
         for position, leaf_hash in rows:
             if len(leaf_hash) != HASH_BYTES:
                 raise TreeDamaged(f"account {self._account_id}: the leaf hash at {position} is cut short")
-            yield bytes(leaf_hash)
+        return b"".join([leaf_hash for _, leaf_hash in rows])
+
+
+# ---- statements made once, for to make one takes longer than to run it
+
+_HEAD = sa.select(accounts.c.id, accounts.c.size).where(accounts.c.account_id == sa.bindparam("account_id"))
+_TILE = sa.select(tiles.c.hashes).where(
+    tiles.c.account == sa.bindparam("account"),
+    tiles.c.level == sa.bindparam("level"),
+    tiles.c.number == sa.bindparam("number"),
+)
+_LEAVES = (
+    sa.select(entries.c.position, entries.c.leaf_hash)
+    .where(
+        entries.c.account == sa.bindparam("account"),
+        entries.c.position >= sa.bindparam("start"),
+        entries.c.position < sa.bindparam("stop"),
+    )
+    .order_by(entries.c.position)
+)

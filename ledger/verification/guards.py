@@ -1,4 +1,5 @@
-"""Whether the database still refuses to change a log: its triggers against those that the migrations make.
+"""Whether the database still refuses to change a log, and hides nothing of it: its triggers against those that the
+migrations make, and on PostgreSQL rules and row security, of which they make none.
 
 The migrations are run once more, in a place that is thrown away, so nothing lists a second time what they make.
 """
@@ -14,11 +15,14 @@ from sqlalchemy.pool import StaticPool
 from ledger.log import Log
 from ledger.log.engine import upgrade
 
-ON_SQLITE: Final = "SELECT tbl_name, name, sql, 'O' FROM sqlite_master WHERE type = 'trigger'"
+ON_SQLITE: Final = "SELECT tbl_name, 'trigger ' || name, sql, 'O' FROM sqlite_master WHERE type = 'trigger'"
 ON_POSTGRESQL: Final = """
-    SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid) || ' ' || p.prosrc, t.tgenabled::text
+    SELECT c.relname, 'trigger ' || t.tgname, pg_get_triggerdef(t.oid) || ' ' || p.prosrc, t.tgenabled::text
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
+    UNION ALL SELECT tablename, 'rule ' || rulename, definition, 'O' FROM pg_rules WHERE schemaname = current_schema()
+    UNION ALL SELECT relname, 'row security', '', 'O' FROM pg_class
+    WHERE relrowsecurity AND relnamespace = current_schema()::regnamespace
 """
 FIRES: Final = ("O", "A")  # pg_trigger.tgenabled: as ever, and even while it replicates
 
@@ -28,17 +32,17 @@ class CantTell(Exception):
 
 
 class Guard(NamedTuple):
-    """What a trigger is made of, its function with it, whatever the schema is called."""
+    """What a trigger is made of, its function with it, or a rule, whatever the schema is called."""
 
     definition: str
     fires: bool
 
 
-Guards = dict[tuple[str, str], Guard]  # by table and name
+Guards = dict[tuple[str, str], Guard]  # by table, and kind and name
 
 
 def altered_guards(log: Log) -> list[str]:
-    """A line for each trigger that is missing, switched off, another, or not the ledger's. Raises CantTell."""
+    """A line for each that is missing, switched off, another, or not the ledger's. Raises CantTell."""
     with log.engine.connect() as connection:
         there, _ = _read(connection)
     made, own = _made_on_postgresql(log) if log.engine.dialect.name == "postgresql" else _made_on_sqlite()
@@ -46,14 +50,14 @@ def altered_guards(log: Log) -> list[str]:
     for (table, name), guard in sorted(made.items()):
         found = there.get((table, name))
         if found is None:
-            told.append(f"the trigger {name} on {table} is missing")
+            told.append(f"the {name} on {table} is missing")
         elif found.definition != guard.definition:
-            told.append(f"the trigger {name} on {table} is not the one that the ledger made")
+            told.append(f"the {name} on {table} is not the one that the ledger made")
         elif not found.fires:
-            told.append(f"the trigger {name} on {table} is switched off")
+            told.append(f"the {name} on {table} is switched off")
     for table, name in sorted(there.keys() - made.keys()):
         if table in own:
-            told.append(f"the trigger {name} on {table} is none of the ledger's")
+            told.append(f"the {name} on {table} is none of the ledger's")
     return told
 
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from ledger.merkle.tiles import Bundle, tiles_of
 from tests.api.served import Served, served
 
 ROOT_PASSWORD = "canary-Root-Passw0rd!"
@@ -252,6 +253,11 @@ def kept(server: Served, folder: Path) -> Iterator[tuple[str, bytes]]:
             yield f"/v1/{path}", answered.content
         for record in server.records():
             yield "event", server.read(http, f"events/{record['eventID']}").content
+        for tile in tiles_of(len(server.records())):
+            for part in (tile, Bundle(tile.index, tile.width)) if tile.level == 0 else (tile,):
+                answered = server.read(http, f"log/{server.account}/{part.path}")
+                assert answered.status_code == 200, (part.path, answered.text)
+                yield "leaves" if isinstance(part, Bundle) else "tile", answered.content
 
 
 @pytest.mark.timeout(300)
@@ -276,6 +282,7 @@ def test_a_secret_is_shown_once_and_stands_nowhere_else(tmp_path: Path) -> None:
                 assert [where for where, text in everything if form in text] == [], name
         assert [where for where, text in everything if b"canary" in text] == []
         # What may be told stands in all that was searched.
+        assert any(where == "leaves" and server.account.encode() in text for where, text in everything)
         places = {where for where, text in everything if b"alice" in text}
         assert {"records", "/v1/state", "/v1/events?limit=1000", "event"} <= places
         for kind in ("ndjson", "csv", "cloudtrail"):

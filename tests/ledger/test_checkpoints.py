@@ -62,6 +62,16 @@ def test_the_head_is_signed_and_stored(log: Log) -> None:
     assert sizes(log) == [300, 301]
 
 
+def test_who_asks_for_what_was_signed_waits_for_no_writer(sqlite_url: str) -> None:
+    """And keeps none waiting: nothing is written where nothing was added."""
+    log = Log(open_engine(sqlite_url, create=True))
+    log.append(drafts(3))
+    note = Checkpoints(log, KEY).publish(ACCOUNT)
+    with log.turn(ACCOUNT):
+        assert Checkpoints(log, KEY).publish(ACCOUNT) == note
+    log.engine.dispose()
+
+
 def test_of_an_account_that_nobody_has_met_the_empty_log_is_signed(log: Log) -> None:
     assert opened(Checkpoints(log, KEY).publish(ACCOUNT)).root == EMPTY_ROOT
     assert Checkpoints(log, KEY).latest(ACCOUNT) is None

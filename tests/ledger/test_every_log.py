@@ -710,6 +710,16 @@ def test_a_newer_ledger_is_left_alone(database_url: str) -> None:
             open_engine(database_url, create=create)
 
 
+def test_a_ledger_that_does_not_say_its_schema_is_left_alone(database_url: str) -> None:
+    engine = open_engine(database_url, create=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+    engine.dispose()
+    for create in (True, False):
+        with pytest.raises(LedgerUnavailable, match="alembic_version is empty"):
+            open_engine(database_url, create=create)
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

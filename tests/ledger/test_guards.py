@@ -91,6 +91,22 @@ def test_one_that_somebody_put_there_is_told(log: Log) -> None:
     assert altered_guards(log) == ["the trigger quietly on entries is none of the ledger's"]
 
 
+def test_what_makes_postgresql_hide_or_drop_rows_is_told(postgres_url: str) -> None:
+    """From one who owns the tables row security hides nothing, so verification would find every entry."""
+    log = Log(open_engine(postgres_url, create=True))
+    run(
+        log,
+        "ALTER TABLE entries ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY by_day ON entries USING (position <> 1)",
+        "CREATE RULE quietly AS ON INSERT TO mentions DO INSTEAD NOTHING",
+    )
+    assert altered_guards(log) == [
+        "the row security on entries is none of the ledger's",
+        "the rule quietly on mentions is none of the ledger's",
+    ]
+    log.engine.dispose()
+
+
 def test_one_that_is_switched_off_is_told(log: Log) -> None:
     if of_sqlite(log):
         pytest.skip("SQLite's triggers can't be switched off")

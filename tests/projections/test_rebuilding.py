@@ -74,6 +74,7 @@ def test_nothing_is_built_of_what_nobody_asked_for(database_url: str) -> None:
             "UPDATE projection_cursors SET position = 999999 WHERE projection = 'sessions'",
             "has taken in 999999",
         ),
+        ("DELETE FROM projection_cursors WHERE projection = 'last_uses'", "last_uses"),
     ],
 )
 def test_each_row_that_was_edited_is_told(log: Log, harm: str, said: str) -> None:

@@ -204,7 +204,7 @@ def r19(bench: Bench) -> Parts:
 
 
 def r20(bench: Bench) -> Parts:
-    yield "", lambda: soak.soaked(bench.sqlite(), max(1_000, bench.so_many(1_000_000)))
+    yield "", lambda: soak.soaked(bench.sqlite(), bench.folder(), max(1_000, bench.so_many(1_000_000)))
 
 
 def model(bench: Bench) -> Parts:

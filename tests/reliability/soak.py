@@ -1,4 +1,7 @@
-"""R20: very many calls, one after another, by one authority whose memory must not grow with the log."""
+"""R20: very many calls, one after another, by one authority whose memory must not grow with the log.
+
+Then all of it is verified, and delivered, and every file is validated by `aws cloudtrail validate-logs`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ import random
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ledger.authority.authority import Reply, Request
 from ledger.log import Log, open_engine
+from tests.api.aws.test_validate_logs import Delivered
+from tests.api.living_server import Account, LivingServer
 from tests.reliability.outcome import Outcome
 from tests.reliability.processes import ACCOUNT, HERE, ROOT, authority_at, new_ledger
 from tests.reliability.soundness import looked_through, replayed, state_of
@@ -22,10 +28,12 @@ GROWTH_MAX = 1.5
 LOOKS = 10
 
 
-def soaked(url: str, events: int, say: Callable[[str], None] = print, seed: int = 20) -> Outcome:
+def soaked(
+    url: str, folder: Path, events: int, say: Callable[[str], None] = print, seed: int = 20
+) -> Outcome:
     """A trial is a tenth of the calls, hit where all of it was written; memory is that of this process, in MB."""
     outcome, random_ = Outcome(), random.Random(seed)
-    key, _ = new_ledger(url)
+    key, root_key = new_ledger(url)
     sizes: list[int] = []
     with authority_at(url, key) as authority:
         began = time.monotonic()
@@ -48,10 +56,25 @@ def soaked(url: str, events: int, say: Callable[[str], None] = print, seed: int 
         state_of(account) == state_of(replayed(Log(engine), ACCOUNT)), "replaying gives another account"
     )
     engine.dispose()
+    outcome.found(_delivered(url, key, root_key, folder, outcome), "delivered")
     outcome.counts.update(
         {"entries": len(found.leaves), "MB in the middle": sizes[LOOKS // 2], "MB at the end": sizes[-1]}
     )
     return outcome
+
+
+def _delivered(url: str, key: str, root_key: dict[str, str], folder: Path, outcome: Outcome) -> Iterator[str]:
+    server = LivingServer(url, key, delivered=folder)
+    try:
+        delivered = Delivered(server, Account(server, ACCOUNT, root_key), folder)
+        delivered.deliver(hours=1)
+        digests, logs = len(delivered.digests()), len(delivered.logs())
+        found = delivered.validated()
+    finally:
+        server.close()
+    if (found.code, found.digests, found.logs) != (0, (digests, digests), (logs, logs)):
+        yield f"{digests} digests and {logs} log files, and validate-logs says {found.text[-500:]}"
+    outcome.counts.update({"digests valid": digests, "log files valid": logs})
 
 
 def _make(submit: Callable[..., None], calls: int, random_: random.Random, outcome: Outcome) -> None:

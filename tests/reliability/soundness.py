@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ledger.account.account import Account
 from ledger.account.replay import Replay
 from ledger.log import Log, open_engine
+from ledger.verification.verification import verify_log
 from projections.history import entities, sightings, versions
 from projections.last_uses import LAST_USES
 from projections.refolding import HISTORY
@@ -30,7 +31,10 @@ class Found:
 
 
 def looked_through(url: str, account_id: str, before: Sequence[bytes] = ()) -> Found:
-    """An account's log: gapless, each event once, each entry as it was hashed, and still beginning with `before`."""
+    """An account's log: gapless, each event once, each entry as it was hashed, and still beginning with `before`.
+
+    `verify`, too, finds nothing; what it does is not what is done here.
+    """
     engine = open_engine(url)
     try:
         return _looked_through(Log(engine), account_id, before)
@@ -60,6 +64,7 @@ def _looked_through(log: Log, account_id: str, before: Sequence[bytes]) -> Found
         found.wrong.append(f"{len(twice)} event ids came twice, as {twice[0]}")
     if found.leaves[: len(before)] != list(before):
         found.wrong.append(f"the first {len(before)} entries are not what they were")
+    found.wrong += [f"verify: {one.detail}" for one in verify_log(log, [account_id]).in_order]
     return found
 
 

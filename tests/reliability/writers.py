@@ -1,6 +1,6 @@
 """R11: many processes write to one account at once, each through an authority of its own.
 
-Each makes users and deletes them again; while they do, somebody reads the log, and always sees a beginning of it.
+Each makes users and deletes them again; while they do, somebody reads and signs the log, and always sees a beginning of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any
 
 from ledger.authority.authority import Authority, Request
 from ledger.authority.turns import Unavailable
+from ledger.checkpoint import Checkpoint, new_ledger_key
 from ledger.log import Log, open_engine
+from ledger.log.checkpoints import Checkpoints
+from ledger.notes import unverified_text
 from tests.reliability.outcome import Outcome
 from tests.reliability.processes import ACCOUNT, HERE, ROOT, authority_at, forking, new_ledger, started
 from tests.reliability.soundness import looked_through, rebuilt_alike
@@ -154,6 +157,10 @@ def many_write(url: str, writers: int, events: int) -> Outcome:
     log = Log(engine)
     team = Writers(url, key, writers, pairs)
     seen: list[bytes] = []
+    checkpoints, signed = (
+        Checkpoints(log, new_ledger_key()),
+        0,
+    )  # which signs nothing that contradicts what it signed
     began = time.monotonic()
     while team.going:
         team.listen(0.2)
@@ -165,6 +172,10 @@ def many_write(url: str, writers: int, events: int) -> Outcome:
         outcome.check(leaves[:overlap] == seen[len(seen) - overlap :], "a reader saw another beginning")
         seen += leaves[overlap:]
         outcome.check(len(seen) >= BEGINNING + answered, "a reader does not see what was acknowledged before")
+        size = Checkpoint.of_text(unverified_text(checkpoints.publish(ACCOUNT))).size
+        outcome.check(size >= len(seen) and size >= signed, f"of {len(seen)} entries {size} are signed")
+        outcome.counts["checkpoints"] += size > signed
+        signed = size
     seconds = time.monotonic() - began
     team.end()
     engine.dispose()

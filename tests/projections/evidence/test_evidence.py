@@ -205,7 +205,7 @@ def test_the_program_needs_python_3_9_and_nothing_else(whole: Files) -> None:
         )
     }
     assert {name.partition(".")[0] for name in imported if name} <= sys.stdlib_module_names
-    assert len(whole["verify_evidence.py"].splitlines()) < 240  # short enough to be read
+    assert len(whole["verify_evidence.py"].splitlines()) < 225  # short enough to be read
 
 
 # -- the same bytes -----------------------------------------------------------------------------------------------

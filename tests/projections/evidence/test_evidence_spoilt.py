@@ -116,6 +116,7 @@ def test_no_leaf_and_no_hash_may_be_missing(whole: Files) -> None:
             "no entry",
         ),
         (lambda log: log["complete"][0].update(start=12), "no such stretch"),
+        (lambda log: log["complete"][0].update(start=True), "no such stretch"),
     ],
 )
 def test_whatever_else_is_told_is_not_believed(
