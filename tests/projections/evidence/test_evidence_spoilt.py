@@ -245,7 +245,9 @@ def test_rubbish_is_not_verified_and_nothing_else(
     before = target[name]
     smaller = name in ("start", "stop")  # numbers may make a claim that holds as well
     target[name] = data.draw(
-        JSON.filter(lambda one: one != before and one not in ([], {}, "") and not (smaller and type(one) is int))
+        JSON.filter(
+            lambda one: one != before and one not in ([], {}, "") and not (smaller and type(one) is int)
+        )
     )
     path = tmp_path_factory.mktemp("rubbish") / "b.zip"
     path.write_bytes(zipped(retold(whole, document)))
