@@ -31,7 +31,7 @@ from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Re
 from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
-from ledger.record import READ_ONLY_VERBS, read_record
+from ledger.record import READ_ONLY_VERBS, Record, read_record
 from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
 from ledger.vault.store import Vault
@@ -74,13 +74,14 @@ class Reply:
 class _Judged:
     """A call that was authenticated and authorized, and its record as far as no outcome stands in it.
 
-    `decided` is None where no permission is needed.
+    `decided`, and `told`, the same as canonical JSON, are None where no permission is needed.
     """
 
-    document: dict[str, Any]
+    record: Record
     call: Call
-    decided: Authorization | None
     refusal: Refusal | None
+    decided: Authorization | None = None
+    told: bytes | None = None
 
 
 class Authority:
@@ -260,32 +261,30 @@ class Authority:
             by = replace(by, federated=vouched.bearer)
         there = None if now.there is None else now.there.account
         call = Call(request.action, request.parameters, by, facts, there)
-        document = self._record(request, now, by)
+        record = self._record(request, now, by)
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
-            return _Judged(document, call, None, request.invalid)
+            return _Judged(record, call, request.invalid)
         try:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
-            return _Judged(document, call, None, about_nothing)
+            return _Judged(record, call, about_nothing)
         said = {} if vouched is None else vouched.values
-        asking = Asking(by, read_record(document), request.surroundings, said)
-        decided = None
-        for action, named in questions:
-            found = self._decided.on(
-                asking, action, without_secrets(named), now
-            )  # the entry keeps what was asked about
+        asking = Asking(by, record, request.surroundings, said)
+        decided, told = None, None
+        for action, named in questions:  # the entry keeps what was asked about
+            found, found_told = self._decided.on(asking, action, without_secrets(named), now)
             if decided is None or not found.allowed:
-                decided = found
+                decided, told = found, found_told
             if not found.allowed:
                 words = denial(found) if vouched is None else f"Not authorized to perform {request.action}"
-                return _Judged(document, call, found, AccessDenied(words))
+                return _Judged(record, call, AccessDenied(words), found, told)
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
                 f"The action {request.action.partition(':')[2]} is not valid for this endpoint."
             )
-        return _Judged(document, call, decided, refusal)
+        return _Judged(record, call, refusal, decided, told)
 
     @staticmethod
     def _questions(
@@ -320,7 +319,7 @@ class Authority:
         refusal: Refusal | None,
     ) -> Written:
         output: Mapping[str, Any] = answer.output if refusal is None else {}
-        document = judged.document
+        document = judged.record.document
         if refusal is not None:
             refusal.message = without_secrets(refusal.message)
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
@@ -334,8 +333,12 @@ class Authority:
         if now.there is not None and refusal is None:
             document["sharedEventID"] = now.event_id()
             there = Draft.of(read_record(as_told_to(now.there.account.id, document, now.there.event_id())))
-        record = read_record(kept(document, request.action))
-        draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
+        record, clean = judged.record, kept(document, request.action)
+        if clean is not document:
+            record = read_record(clean)
+        elif refusal is not None:
+            record.error_code = refusal.recorded
+        draft = Draft.of(record, NATIVE, judged.told)
         if refusal is None and "Credentials" in output:
             output = self._with_token(output, now.there or now)
         reply = Reply(output, refusal, document["eventID"], judged.decided, answer.worded_by)
@@ -352,17 +355,19 @@ class Authority:
         return {**output, "Credentials": {**given, "SessionToken": sealed}}
 
     @staticmethod
-    def _record(request: Request, now: Now, by: Bearer) -> dict[str, Any]:
+    def _record(request: Request, now: Now, by: Bearer) -> Record:
         name = request.action.partition(":")[2]
-        return record_of(
-            now.account,
-            by,
-            request.action,
-            at=now.time,
-            event_id=now.event_id(),
-            surroundings=request.surroundings,
-            read_only=name.startswith(READS) or request.action.startswith("sts:"),
-            request=recorded(request.parameters),
+        return read_record(
+            record_of(
+                now.account,
+                by,
+                request.action,
+                at=now.time,
+                event_id=now.event_id(),
+                surroundings=request.surroundings,
+                read_only=name.startswith(READS) or request.action.startswith("sts:"),
+                request=recorded(request.parameters),
+            )
         )
 
 

@@ -19,7 +19,7 @@ from ledger.authority.turns import Now
 from ledger.authorization import Authorization, authorize
 from ledger.iam.deciding import Bearer
 from ledger.policy.entitlements import Entitlements
-from ledger.record import Record
+from ledger.record import Record, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,25 @@ class Decided:
         self._contexts = contexts
         self._account: Account | None = None
         self._second = 0
-        self._kept: dict[tuple[object, ...], Authorization] = {}
+        self._kept: dict[tuple[object, ...], tuple[Authorization, bytes, bytes]] = {}
 
-    def on(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
+    def on(self, asking: Asking, action: str, resource: str, now: Now) -> tuple[Authorization, bytes]:
+        """The decision, and the same as canonical JSON."""
         by, around = asking.by, asking.surroundings
         if by.access_key_id is None or now.there is not None:
-            return self._decide(asking, action, resource, now)
+            made = self._decide(asking, action, resource, now)
+            return made, made.to_bytes()
         if now.account is not self._account or now.time != self._second:
             self._account, self._second, self._kept = now.account, now.time, {}
         request = orjson.dumps(asking.record.document["requestParameters"])
         place = (*whose(by, around), action, resource, request)
         found = self._kept.get(place)
         if found is None:
-            found = self._kept[place] = self._decide(asking, action, resource, now)
-        return found.before({now.account.id: now.position})
+            made = self._decide(asking, action, resource, now)
+            found = self._kept[place] = made, *made.around_positions()
+        positions = {now.account.id: now.position}
+        made, begun, ended = found
+        return made.before(positions), begun + canonical(positions) + ended
 
     def _decide(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
         by, account = asking.by, now.account

@@ -199,6 +199,7 @@ class Turns:
                 by_accounts.setdefault(accounts, []).append(waiting)
             for accounts, calls in by_accounts.items():
                 self._take_turn(accounts, calls)
+            self._train()
 
     def _take_turn(self, account_ids: tuple[str, ...], calls: list[_Waiting]) -> None:
         try:
@@ -217,6 +218,12 @@ class Turns:
                 waiting.failure = unavailable
         for waiting in calls:
             waiting.done(waiting.reply, waiting.failure)
+
+    def _train(self) -> None:
+        try:
+            self._log.train_on_decided()
+        except Exception:  # nobody's call depends on it
+            LOG.exception("no dictionary could be trained")
 
     def _opened(self, turn: Turn) -> _Opened:
         books = self._books.get(turn.account_id)
