@@ -18,7 +18,7 @@ from ledger.authority.context import Contexts
 from ledger.authority.credentials import Presented, Sessions, unknown_key
 from ledger.authority.decided import Asking, Decided
 from ledger.authority.denials import denial
-from ledger.authority.facts import FACTS
+from ledger.authority.facts import FACTS, IN_TURN
 from ledger.authority.hiding import kept
 from ledger.authority.recording import Surroundings, as_told_to, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
@@ -183,7 +183,11 @@ class Authority:
         judged = self._judge(request, now, facts)
         answer, refusal = Answer(), judged.refusal
         if refusal is None:
-            answer, refusal = self._decide(request.action, judged.call, now.account, now.time)
+            call = judged.call
+            if asked := self._decisions[request.action].in_turn:
+                found = {name: IN_TURN[name](now.turn, call) for name in asked}
+                call = replace(call, facts={**facts, **found})
+            answer, refusal = self._decide(request.action, call, now.account, now.time)
         return self._written(request, now, judged, answer, refusal)
 
     def _outside(self, request: Request, decision: Decision) -> Reply:
