@@ -69,7 +69,8 @@ def erase(
             remains = str(error)
     told = {"account": account_id, "erasedBy": by, "positions": positions, "remains": remains}
     if not answer(format, told):
-        show(f"{len(positions):,} records erased by entry {account_id}:{by}")
+        records = "record" if len(positions) == 1 else "records"
+        show(f"{len(positions):,} {records} erased by entry {account_id}:{by}")
     if remains is not None:
         say(f"what was erased may still be found in the database's files: {remains}")
         end(Exit.NOT_ALL)

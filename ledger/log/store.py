@@ -477,6 +477,10 @@ class Turn:
         )
         return self.connection.execute(query).scalars().first()
 
+    def second(self, clock: float) -> int:
+        """When an entry of this ledger happens, in seconds since 1970: native entries never go back."""
+        return max([int(clock), *(entry.time for entry in self.latest_native())])
+
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts of this account. Their event ids are new, and their authorizations canonical: whoever made them
         saw to it.
