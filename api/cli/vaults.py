@@ -11,7 +11,7 @@ import typer
 
 from api.cli.exits import Exit, Failed
 from api.cli.opening import opened_log
-from api.cli.printing import show
+from api.cli.printing import counted, show
 from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def rotate(context: typer.Context) -> None:
 
     with written_log(context.obj) as log:
         count = rotated(log, _vault(log), by=getpass.getuser())
-    show(f"{count} {'secret' if count == 1 else 'secrets'} sealed anew")
+    show(f"{counted(count, 'secret')} sealed anew")
 
 
 @room.command("add-token")
