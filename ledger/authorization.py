@@ -197,7 +197,7 @@ def authorize(
         verdict=decision.verdict,
         statements=_in_order(decision),
         missing=decision.missing,
-        unknown=tuple(sorted({*unknown, *decision.unknown})),
+        unknown=tuple(sorted({*unknown, *decision.unknown})) if unknown or decision.unknown else (),
     )
 
 
@@ -252,7 +252,8 @@ def _trust(account: Account, role_arn: str) -> tuple[PolicySet | None, tuple[Unk
 
 
 def _in_order(decision: Decision) -> tuple[Match, ...]:
-    return tuple(sorted(map(_with_ways_in_order, decision.statements), key=_place))
+    matches = tuple(map(_with_ways_in_order, decision.statements))
+    return matches if len(matches) < 2 else tuple(sorted(matches, key=_place))
 
 
 def _with_ways_in_order(match: Match) -> Match:

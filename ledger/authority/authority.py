@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from ledger.account.account import Account
 from ledger.authority.asking import ServiceCalls
@@ -59,19 +60,17 @@ class Request:
     by: Bearer = ANYBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What the caller gets: the output, or the refusal; and which event tells of it. `worded_by`: see `Answer`."""
 
     output: Mapping[str, Any]
     refusal: Refusal | None
     event_id: str
-    decided: Authorization | None = field(default=None, repr=False)
+    decided: Authorization | None = None
     worded_by: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     """A call that was authenticated and authorized, and its record as far as no outcome stands in it.
 
     `decided`, and `told`, the same as canonical JSON, are None where no permission is needed.
@@ -360,7 +359,6 @@ class Authority:
 
     @staticmethod
     def _record(request: Request, now: Now, by: Bearer) -> Record:
-        name = request.action.partition(":")[2]
         return read_record(
             record_of(
                 now.account,
@@ -369,10 +367,16 @@ class Authority:
                 at=now.time,
                 event_id=now.event_id(),
                 surroundings=request.surroundings,
-                read_only=name.startswith(READS) or request.action.startswith("sts:"),
+                read_only=_reads_only(request.action),
                 request=recorded(request.parameters),
             )
         )
+
+
+@lru_cache(maxsize=1_024)
+def _reads_only(action: str) -> bool:
+    service, _, name = action.partition(":")
+    return service == "sts" or name.startswith(READS)
 
 
 def _on(decision: Decision, account: Account, call: Call) -> str:

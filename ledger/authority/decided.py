@@ -7,7 +7,7 @@ not made anew: clients that poll, and services that ask for each of their reques
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -22,8 +22,7 @@ from ledger.policy.entitlements import Entitlements
 from ledger.record import Record, canonical
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """Who calls, and the record of the call as far as no outcome stands in it. `said` are condition keys of a token or
     assertion that vouches for the caller.
     """
@@ -44,7 +43,8 @@ class Decided:
         self._contexts = contexts
         self._account: Account | None = None
         self._second = 0
-        self._kept: dict[tuple[object, ...], tuple[Authorization, bytes, bytes]] = {}
+        # What stands in its JSON around the positions is known from the second time on: most are asked for once.
+        self._kept: dict[tuple[object, ...], tuple[Authorization, tuple[bytes, bytes] | None]] = {}
 
     def on(self, asking: Asking, action: str, resource: str, now: Now) -> tuple[Authorization, bytes]:
         """The decision, and the same as canonical JSON."""
@@ -59,10 +59,14 @@ class Decided:
         found = self._kept.get(place)
         if found is None:
             made = self._decide(asking, action, resource, now)
-            found = self._kept[place] = made, *made.around_positions()
+            self._kept[place] = made, None
+            return made, made.to_bytes()
+        made, told = found
+        if told is None:
+            told = made.around_positions()
+            self._kept[place] = made, told
         positions = {now.account.id: now.position}
-        made, begun, ended = found
-        return made.before(positions), begun + canonical(positions) + ended
+        return made.before(positions), canonical(positions).join(told)
 
     def _decide(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
         by, account = asking.by, now.account
