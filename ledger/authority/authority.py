@@ -43,7 +43,7 @@ READS: Final = (*READ_ONLY_VERBS, "Generate", "Simulate")
 ANYBODY: Final = Bearer(caller_of(EVERYTHING))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: to make one would take three times as long, and there is one a call
 class Request:
     """A call as it came. `parameters` are named as in botocore's model; `invalid` is what is wrong with them, if anything.
 
