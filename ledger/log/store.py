@@ -93,6 +93,7 @@ class Log:
         self._growing = Growing()
         self._compression = Compression()
         self._untrained = 0  # entries that were written in turns without a dictionary of their own
+        self._enough = TRAINING_RECORDS_MIN  # of these
         self.reader = Reader(self._compression)
         with engine.connect() as connection:
             self.reader.load_dictionaries(connection)
@@ -326,9 +327,9 @@ class Log:
 
     def train_on_decided(self) -> None:
         """Likewise on what was written in turns, once enough was. It takes half a second, once in a ledger's life."""
-        if self._untrained < TRAINING_RECORDS_MIN:
+        if self._untrained < self._enough:
             return
-        self._untrained = 0
+        self._untrained, self._enough = 0, 2 * self._enough  # they may be too alike to train on
         with self.engine.connect() as connection:
             self.reader.load_dictionaries(connection)  # somebody else may have trained it
             if self._compression.knows(OF_DECIDED):
