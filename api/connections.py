@@ -7,28 +7,34 @@ Source of the statuses: RFC 9110, 15.5.9 and 15.5.14; RFC 6585, 5.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from ledger.vault.attempts import source_of
+
 CONNECTIONS_MAX: Final = 500  # a process may open 1,024 files, if nobody says otherwise
+CONNECTIONS_PER_ADDRESS_MAX: Final = 256  # as many as one client of ours opens
 TIMEOUT, CONTENT_TOO_LARGE, HEAD_TOO_LARGE = 408, 413, 431
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of one connection, and how many there may be. A head is a request's first line with its headers; bytes are counted
+    """Of one connection, and how many there may be, in all and from one address (of IPv6 the /64). A head is a request's first line with its headers; bytes are counted
     beyond the piece that it came with first. `first_seconds` is how long a client may take to send anything at all,
     `answer_seconds` how long to make room for the rest of an answer.
     """
 
     connections_max: int = CONNECTIONS_MAX
+    connections_per_address_max: int = CONNECTIONS_PER_ADDRESS_MAX
     first_seconds: float = 10
     head_seconds: float = 10
     head_bytes_max: int = 65_536
@@ -41,9 +47,9 @@ def server_of(
     app: ASGIApp, *, bounds: Bounds | None = None, trusted_proxies: Sequence[str] = ()
 ) -> uvicorn.Server:
     """A server within these bounds. Of `trusted_proxies`, addresses or networks, it believes whom a request is from
-    (X-Forwarded-For, X-Forwarded-Proto); of others never.
+    (X-Forwarded-For, X-Forwarded-Proto); of others never. How many connections a trusted proxy opens is its own affair.
     """
-    opened = partial(Bounded, bounds or Bounds(), {})
+    opened = partial(Bounded, bounds or Bounds(), Held(trusted_proxies))
     config = uvicorn.Config(
         app,
         http=opened,  # type: ignore[arg-type]
@@ -65,15 +71,34 @@ class Stage(Enum):
     WHOLE = 4
 
 
+@dataclass(slots=True)
+class Held:
+    """What is known of all connections of a server. `receiving` are those that no whole request has come by, the oldest first."""
+
+    trusted_proxies: Sequence[str]
+    receiving: dict[Bounded, None] = field(default_factory=dict)
+    by_address: Counter[str] = field(default_factory=Counter)
+
+    def address_of(self, peer: str) -> str | None:
+        """By what the connections of a peer are counted; None where they are not."""
+        try:
+            proxied = any(ip_address(peer) in ip_network(one) for one in self.trusted_proxies)
+        except ValueError:  # a socket of this machine
+            return None
+        return None if proxied else source_of(peer)
+
+
 class Bounded(HttpToolsProtocol):
-    """A connection. `receiving` are the server's connections that no whole request has come by, the oldest first: where there
-    are too many, that one gives way, so who only holds connections open keeps nobody out.
+    """A connection. Where there are too many, of all or of its address, the one gives way that has waited longest without a
+    whole request, so who only holds connections open keeps nobody out. Where all of them are being answered, that is the
+    one that came last.
     """
 
-    def __init__(self, bounds: Bounds, receiving: dict[Bounded, None], **told: Any) -> None:
+    def __init__(self, bounds: Bounds, held: Held, **told: Any) -> None:
         super().__init__(**told)
         self._bounds = bounds
-        self._receiving = receiving
+        self._held = held
+        self._address: str | None = None
         self._stage = Stage.FIRST
         self._timed: Stage | None = None  # what the timer is of
         self._timer: asyncio.TimerHandle | None = None
@@ -82,15 +107,30 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._receiving[self] = None
+        held = self._held
+        peer = transport.get_extra_info("peername")
+        self._address = held.address_of(peer[0]) if isinstance(peer, tuple) else None
+        held.receiving[self] = None
         self._time()
+        if self._address is not None:
+            held.by_address[self._address] += 1
+            if held.by_address[self._address] > self._bounds.connections_per_address_max:
+                next(one for one in held.receiving if one._address == self._address)._give_way()
+                return
         if len(self.connections) > self._bounds.connections_max:
-            oldest = next(iter(self._receiving))
-            del self._receiving[oldest]
-            oldest.transport.abort()
+            next(iter(held.receiving))._give_way()
+
+    def _give_way(self) -> None:
+        del self._held.receiving[self]
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._receiving.pop(self, None)
+        held = self._held
+        held.receiving.pop(self, None)
+        if self._address is not None:
+            held.by_address[self._address] -= 1
+            if not held.by_address[self._address]:
+                del held.by_address[self._address]
         for timer in (self._timer, self._stalled):
             if timer is not None:
                 timer.cancel()
@@ -123,12 +163,12 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._stage = Stage.WHOLE
-        self._receiving.pop(self, None)
+        self._held.receiving.pop(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         if not self.pipeline:
-            self._receiving[self] = None
+            self._held.receiving[self] = None
         super().on_response_complete()
 
     # ---- time

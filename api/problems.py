@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from api.problem_answers import problem
-from ledger.log import LedgerUnavailable
+from ledger.log import EntryDamaged, LedgerUnavailable
 from ledger.log.checkpoints import HistoryContradicted
 from ledger.log.tiles import TreeDamaged
 from projections.vocabulary import BadFilter, UnknownName
@@ -28,6 +28,7 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(UnknownName, _of_name)
     app.add_exception_handler(LedgerUnavailable, _of_ledger)
     app.add_exception_handler(DBAPIError, _of_database)
+    app.add_exception_handler(EntryDamaged, _of_damage)
     app.add_exception_handler(TreeDamaged, _of_damage)
     app.add_exception_handler(HistoryContradicted, _of_damage)
     app.add_exception_handler(Exception, _of_mistake)

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.aws.signature import WINDOW_MINUTES
-from api.connections import CONNECTIONS_MAX
+from api.connections import CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX
 from api.defaults import DATABASE, HOST, PORT
 
 
@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     )
     connections: int = Field(
         default=CONNECTIONS_MAX, ge=10, le=1_000_000, description="how many connections `serve` holds at once"
+    )
+    connections_per_address: int = Field(
+        default=CONNECTIONS_PER_ADDRESS_MAX,
+        ge=1,
+        le=1_000_000,
+        description="how many of them from one address",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -43,9 +43,12 @@ def main() -> None:
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, collecting_seldom():  # as every command does
         engine = open_engine(given.db or str(Path(folder) / "ledger.db"), create=True)
-        authority = Authority(Log(engine), Vault(engine, Keyring(new_key())))
+        log = Log(engine)
+        authority = Authority(log, Vault(engine, Keyring(new_key())))
         begin(authority.turns, ACCOUNT, email="root@example.com", password_hash="none", around=HERE)
         users = [user(authority, f"user-{number}") for number in range(max(CALLERS))]
+        while not log.dictionaries():  # which is trained once in a ledger's life
+            calls_made(authority, users, 0, 0.5)
         for named, about in (("the same again", 0), ("each time another", 1)):
             alone = 0.0
             for callers in CALLERS:

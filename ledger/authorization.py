@@ -7,8 +7,8 @@ follows from the log, such as the policies and the tags of the principal, is not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -61,8 +61,7 @@ class NotAnAuthorization(ValueError):
     """These bytes are no authorization of this version of the rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(NamedTuple):
     """`positions` tell the state of each account that was asked: the fold of the entries before that position.
 
     `context` are the condition keys, in lower case, that came with the call. `session` is the position of the entry,
@@ -90,7 +89,7 @@ class Authorization:
 
     def before(self, positions: Mapping[str, int]) -> Authorization:
         """The same decision, on the same accounts as these entries find them."""
-        return self if positions == self.positions else replace(self, positions=positions)
+        return self if positions == self.positions else self._replace(positions=positions)
 
     def to_document(self) -> dict[str, Any]:
         return {
@@ -116,6 +115,11 @@ class Authorization:
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
         return canonical(self.to_document())
+
+    def around_positions(self) -> tuple[bytes, bytes]:
+        """What stands before the positions in `to_bytes`, and behind them: the same of one decision, made again and again."""
+        begun, ended = self._replace(positions={}).to_bytes().split(b'"positions":{}')
+        return begun + b'"positions":', ended
 
     @staticmethod
     def from_bytes(raw: bytes) -> Authorization:
@@ -193,7 +197,7 @@ def authorize(
         verdict=decision.verdict,
         statements=_in_order(decision),
         missing=decision.missing,
-        unknown=tuple(sorted({*unknown, *decision.unknown})),
+        unknown=tuple(sorted({*unknown, *decision.unknown})) if unknown or decision.unknown else (),
     )
 
 
@@ -248,7 +252,8 @@ def _trust(account: Account, role_arn: str) -> tuple[PolicySet | None, tuple[Unk
 
 
 def _in_order(decision: Decision) -> tuple[Match, ...]:
-    return tuple(sorted(map(_with_ways_in_order, decision.statements), key=_place))
+    matches = tuple(map(_with_ways_in_order, decision.statements))
+    return matches if len(matches) < 2 else tuple(sorted(matches, key=_place))
 
 
 def _with_ways_in_order(match: Match) -> Match:

@@ -18,7 +18,6 @@ from ledger.iam import FOLDED_ACTIONS, SESSION_ACTIONS
 from ledger.log import Log
 from ledger.log.bodies import UUID
 from ledger.log.erasing import ERASE, take_away
-from ledger.log.store import Turn
 from ledger.own_records import SOURCE, own_record
 from ledger.record import read_record
 
@@ -62,7 +61,7 @@ def erase(
                 raise NotErasable(f"account {account_id}: entry {position} {why}")
         told = [_told(found[position]) for position in wanted]
         erased_by = turn.size
-        turn.append([_draft(account_id, told, reason=reason, by=by, at=_second(turn, clock))])
+        turn.append([_draft(account_id, told, reason=reason, by=by, at=turn.second(clock()))])
         take_away(
             turn,
             {position: entry.commitment for position, entry in found.items()},
@@ -94,11 +93,6 @@ def _told(entry: Entry) -> dict[str, Any]:
     event_id = entry.record.event_id
     named = UUID.fullmatch(event_id) is not None
     return {"position": entry.position} | ({"eventID": event_id} if named else {})
-
-
-def _second(turn: Turn, clock: Callable[[], float]) -> int:
-    """Times of native entries never go back."""
-    return max([int(clock()), *(entry.time for entry in turn.latest_native())])
 
 
 def _draft(account_id: str, records: Sequence[Mapping[str, Any]], *, reason: str, by: str, at: int) -> Draft:

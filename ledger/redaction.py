@@ -122,9 +122,8 @@ def redact(document: dict[str, Any]) -> dict[str, Any]:
     through as JSON, and written anew only if something in it had to go.
     """
     cleaned = document
-    for name in document.keys() - PLAIN:
-        value = document[name]
-        if value is None:
+    for name, value in document.items():
+        if value is None or name in PLAIN:
             continue
         kind = _kind(name)
         new = _hide(value, kind, 0) if kind in (_SECRET, _HEADER) else _clean(value, 0)

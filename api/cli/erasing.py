@@ -11,7 +11,7 @@ import typer
 from api.cli import event_tables
 from api.cli.events import Account
 from api.cli.exits import Exit, Failed, end, say
-from api.cli.printing import Format, Formatted, answer, show
+from api.cli.printing import Format, Formatted, answer, counted, show
 from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def erase(
             remains = str(error)
     told = {"account": account_id, "erasedBy": by, "positions": positions, "remains": remains}
     if not answer(format, told):
-        show(f"{len(positions):,} records erased by entry {account_id}:{by}")
+        show(f"{counted(len(positions), 'record')} erased by entry {account_id}:{by}")
     if remains is not None:
         say(f"what was erased may still be found in the database's files: {remains}")
         end(Exit.NOT_ALL)

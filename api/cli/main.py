@@ -124,7 +124,7 @@ def _failed_below(error: Exception) -> Failed | None:
     from sqlalchemy.exc import DBAPIError, ProgrammingError
 
     from ledger.checkpoint import NoCheckpointKey
-    from ledger.log import LedgerUnavailable, NotToBeWritten
+    from ledger.log import EntryDamaged, LedgerUnavailable, NotToBeWritten
     from ledger.log.checkpoints import HistoryContradicted
     from ledger.log.privileges import lacks_privilege
     from ledger.log.reading import DictionaryDamaged
@@ -137,7 +137,7 @@ def _failed_below(error: Exception) -> Failed | None:
             return Failed(str(error))
         case UnknownName():
             return Failed(str(error.args[0] if error.args else error), Exit.NOT_ALL)
-        case TreeDamaged() | HistoryContradicted() | DictionaryDamaged():
+        case EntryDamaged() | TreeDamaged() | HistoryContradicted() | DictionaryDamaged():
             return Failed(str(error), Exit.NOT_ALL)
         case LedgerUnavailable() | NotToBeWritten() | NoVaultKey() | NoCheckpointKey():
             return Failed(str(error), Exit.UNAVAILABLE)

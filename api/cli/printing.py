@@ -194,6 +194,11 @@ def clock(time: str | None) -> str:
     return "–" if time is None else time.replace("T", " ").removesuffix("Z")
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 record`, `1,200 records`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def short(name: str | None) -> str:
     """The end of an ARN by which people know it: `ci-deploy`, `LarkspurBreakGlass/ops-review`."""
     if not name:

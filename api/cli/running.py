@@ -97,7 +97,10 @@ def serve(
             )
         server = server_of(
             app,
-            bounds=Bounds(connections_max=settings.connections),
+            bounds=Bounds(
+                connections_max=settings.connections,
+                connections_per_address_max=settings.connections_per_address,
+            ),
             trusted_proxies=settings.trusted_proxies,
         )
         try:

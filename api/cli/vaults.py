@@ -11,7 +11,8 @@ import typer
 
 from api.cli.exits import Exit, Failed
 from api.cli.opening import opened_log
-from api.cli.printing import show
+from api.cli.printing import counted, show
+from api.cli.witnesses import written_log
 
 if TYPE_CHECKING:
     from ledger.log import Log
@@ -49,9 +50,14 @@ def new_key(
 
 @room.command()
 def rotate(context: typer.Context) -> None:
-    """Seal every secret with the first of the keys; the others are then needed no longer."""
-    with opened_log(context.obj) as log:
-        show(f"{_vault(log).rotate()} secrets sealed anew")
+    """Seal every secret with the first of the keys; the others are then needed no longer. Entries say so."""
+    import getpass
+
+    from ledger.vault.rotation import rotate as rotated
+
+    with written_log(context.obj) as log:
+        count = rotated(log, _vault(log), by=getpass.getuser())
+    show(f"{counted(count, 'secret')} sealed anew")
 
 
 @room.command("add-token")

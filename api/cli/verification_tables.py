@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from api.cli.permission_tables import VERDICTS, statement_named
-from api.cli.printing import cell, clock, plain, short
+from api.cli.printing import cell, clock, counted, plain, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,7 +46,7 @@ def log_report(told: Mapping[str, Any]) -> Iterator[RenderableType]:
     as_written = "" if told["differing"] else ", as they were written"
     yield f"{told['entries']:,} entries of {len(told['accounts'])} accounts{as_written}"
     for one in told["erased"]:
-        yield cell(f"{one['account']}: {one['records']:,} records erased by entry {one['by']}")
+        yield cell(f"{one['account']}: {counted(one['records'], 'record')} erased by entry {one['by']}")
     for one in told["accounts"]:
         yield cell(_anchored(one))
     if told["cosignaturesVerified"]:

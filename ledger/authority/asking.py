@@ -8,9 +8,9 @@ so a service that cannot bear that has it written at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.authority.context import Contexts
 from ledger.authority.credentials import Presented, Sessions, holder_of_bearer
@@ -48,14 +48,13 @@ class Inquiry:
     asked_from: Document | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """The decision. `recorded` is None where it was allowed and the outcome is still to be told: of `pending`."""
 
     event_id: str
     account_id: str
     decided: Authorization
-    told: bytes = field(repr=False)  # the decision as canonical JSON
+    told: bytes  # the decision as canonical JSON
     message: str | None = None  # of a denial, in AWS's words
     recorded: Recorded | None = None
     pending: Pending | None = None
@@ -102,13 +101,13 @@ class ServiceCalls:
             return self._written(told, document, now)
         pending = Pending(told.account_id, document, told.told, now.time + OUTCOME_SECONDS_MAX)
         self._unanswered.wait(pending)
-        return Written(None, replace(told, pending=pending))
+        return Written(None, told._replace(pending=pending))
 
     @staticmethod
     def _written(told: Told, document: dict[str, Any], now: Now) -> Written:
         draft = Draft.of(read_record(document), NATIVE, told.told)
         recorded = Recorded(told.event_id, told.account_id, now.position)
-        return Written(draft, replace(told, recorded=recorded))
+        return Written(draft, told._replace(recorded=recorded))
 
     def _decided(self, inquiry: Inquiry, now: Now) -> tuple[Told, dict[str, Any]]:
         presented, account = inquiry.presented, now.account

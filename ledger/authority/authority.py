@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from ledger.account.account import Account
 from ledger.authority.asking import ServiceCalls
@@ -18,7 +19,7 @@ from ledger.authority.context import Contexts
 from ledger.authority.credentials import Presented, Sessions, unknown_key
 from ledger.authority.decided import Asking, Decided
 from ledger.authority.denials import denial
-from ledger.authority.facts import FACTS
+from ledger.authority.facts import FACTS, IN_TURN
 from ledger.authority.hiding import kept
 from ledger.authority.recording import Surroundings, as_told_to, record_of, recorded
 from ledger.authority.turns import Done, Now, Turns, Written
@@ -33,7 +34,7 @@ from ledger.log import Log
 from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
 from ledger.policy.session_limits import LIMITING
-from ledger.record import READ_ONLY_VERBS, read_record
+from ledger.record import READ_ONLY_VERBS, Record, read_record
 from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
 from ledger.vault.store import Vault
@@ -44,7 +45,7 @@ READS: Final = (*READ_ONLY_VERBS, "Generate", "Simulate")
 ANYBODY: Final = Bearer(caller_of(EVERYTHING))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: to make one would take three times as long, and there is one a call
 class Request:
     """A call as it came. `parameters` are named as in botocore's model; `invalid` is what is wrong with them, if anything.
 
@@ -61,28 +62,27 @@ class Request:
     by: Bearer = ANYBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What the caller gets: the output, or the refusal; and which event tells of it. `worded_by`: see `Answer`."""
 
     output: Mapping[str, Any]
     refusal: Refusal | None
     event_id: str
-    decided: Authorization | None = field(default=None, repr=False)
+    decided: Authorization | None = None
     worded_by: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     """A call that was authenticated and authorized, and its record as far as no outcome stands in it.
 
-    `decided` is None where no permission is needed.
+    `decided`, and `told`, the same as canonical JSON, are None where no permission is needed.
     """
 
-    document: dict[str, Any]
+    record: Record
     call: Call
-    decided: Authorization | None
     refusal: Refusal | None
+    decided: Authorization | None = None
+    told: bytes | None = None
 
 
 class Authority:
@@ -184,7 +184,11 @@ class Authority:
         judged = self._judge(request, now, facts)
         answer, refusal = Answer(), judged.refusal
         if refusal is None:
-            answer, refusal = self._decide(request.action, judged.call, now.account, now.time)
+            call = judged.call
+            if asked := self._decisions[request.action].in_turn:
+                found = {name: IN_TURN[name](now.turn, call) for name in asked}
+                call = replace(call, facts={**facts, **found})
+            answer, refusal = self._decide(request.action, call, now.account, now.time)
         return self._written(request, now, judged, answer, refusal)
 
     def _outside(self, request: Request, decision: Decision) -> Reply:
@@ -262,36 +266,34 @@ class Authority:
             by = replace(by, federated=vouched.bearer)
         there = None if now.there is None else now.there.account
         call = Call(request.action, request.parameters, by, facts, there)
-        document = self._record(request, now, by)
+        record = self._record(request, now, by)
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
-            return _Judged(document, call, None, request.invalid)
+            return _Judged(record, call, request.invalid)
         if (
             by is ANYBODY and request.invalid is not None
-        ):  # nobody is asked about who said nothing of who they are
-            return _Judged(document, call, None, request.invalid)
+        ):  # who says nothing of who they are is not asked about
+            return _Judged(record, call, request.invalid)
         try:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
-            return _Judged(document, call, None, about_nothing)
+            return _Judged(record, call, about_nothing)
         said = {} if vouched is None else vouched.values
-        asking = Asking(by, read_record(document), request.surroundings, said)
-        decided = None
-        for nth, (action, named) in enumerate(questions):
-            found = self._decided.on(
-                asking, action, without_secrets(named), now
-            )  # the entry keeps what was asked about
+        asking = Asking(by, record, request.surroundings, said)
+        decided, told = None, None
+        for nth, (action, named) in enumerate(questions):  # the entry keeps what was asked about
+            found, found_told = self._decided.on(asking, action, without_secrets(named), now)
             if decided is None or not found.allowed:
-                decided = found
+                decided, told = found, found_told
             if not found.allowed:
                 on = None if nth or decision is None else in_words(decision.on, call, found.resource)
-                return _Judged(document, call, found, _denied(request.action, found, vouched, on))
+                return _Judged(record, call, _denied(request.action, found, vouched, on), found, told)
         refusal = request.invalid
         if refusal is None and decision is None:
             refusal = InvalidAction(
                 f"The action {request.action.partition(':')[2]} is not valid for this endpoint."
             )
-        return _Judged(document, call, decided, refusal)
+        return _Judged(record, call, refusal, decided, told)
 
     @staticmethod
     def _questions(
@@ -326,7 +328,7 @@ class Authority:
         refusal: Refusal | None,
     ) -> Written:
         output: Mapping[str, Any] = answer.output if refusal is None else {}
-        document = judged.document
+        document = judged.record.document
         if refusal is not None:
             refusal.message = without_secrets(refusal.message)
             document["errorCode"], document["errorMessage"] = refusal.recorded, refusal.message
@@ -340,8 +342,12 @@ class Authority:
         if now.there is not None and refusal is None:
             document["sharedEventID"] = now.event_id()
             there = Draft.of(read_record(as_told_to(now.there.account.id, document, now.there.event_id())))
-        record = read_record(kept(document, request.action))
-        draft = Draft.of(record, NATIVE, None if judged.decided is None else judged.decided.to_bytes())
+        record, clean = judged.record, kept(document, request.action)
+        if clean is not document:
+            record = read_record(clean)
+        elif refusal is not None:
+            record.error_code = refusal.recorded
+        draft = Draft.of(record, NATIVE, judged.told)
         if refusal is None and "Credentials" in output:
             output = self._with_token(output, now.there or now)
         reply = Reply(output, refusal, document["eventID"], judged.decided, answer.worded_by)
@@ -358,17 +364,18 @@ class Authority:
         return {**output, "Credentials": {**given, "SessionToken": sealed}}
 
     @staticmethod
-    def _record(request: Request, now: Now, by: Bearer) -> dict[str, Any]:
-        name = request.action.partition(":")[2]
-        return record_of(
-            now.account,
-            by,
-            request.action,
-            at=now.time,
-            event_id=now.event_id(),
-            surroundings=request.surroundings,
-            read_only=name.startswith(READS) or request.action.startswith("sts:"),
-            request=recorded(request.parameters),
+    def _record(request: Request, now: Now, by: Bearer) -> Record:
+        return read_record(
+            record_of(
+                now.account,
+                by,
+                request.action,
+                at=now.time,
+                event_id=now.event_id(),
+                surroundings=request.surroundings,
+                read_only=_reads_only(request.action),
+                request=recorded(request.parameters),
+            )
         )
 
 
@@ -377,6 +384,12 @@ def _denied(action: str, found: Authorization, vouched: Vouched | None, on: str 
         return AccessDenied(f"Not authorized to perform {action}")
     barred = action.startswith("iam:") and any(match.source in LIMITING for match in found.statements)
     return (TokenBarred if barred else AccessDenied)(denial(found, on))
+
+
+@lru_cache(maxsize=1_024)
+def _reads_only(action: str) -> bool:
+    service, _, name = action.partition(":")
+    return service == "sts" or name.startswith(READS)
 
 
 def _on(decision: Decision, account: Account, call: Call) -> str:

@@ -38,6 +38,8 @@ class Contexts:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
+        self._at = 0  # of the latest call
+        self._time: dict[str, tuple[str, ...]] = {}  # what is told of that second
 
     def of_caller(
         self, document: dict[str, Any], at: int, account: Account, by: Bearer, surroundings: Surroundings
@@ -53,8 +55,11 @@ class Contexts:
                 if len(self._kept) >= KEPT_MAX:
                     self._kept.clear()
                 self._kept[place] = found
-        since = by.session.time if by.session is not None and by.mfa else None
-        told = {**found, **_lower(of_time(at, mfa_since=since))}
+        if at != self._at:
+            self._at, self._time = at, _lower(of_time(at, mfa_since=None))
+        told = {**found, **self._time}
+        if by.session is not None and by.mfa:
+            told |= _lower(of_time(at, mfa_since=by.session.time))
         instance = _source_instance(document, account)
         if instance is not None:
             told["ec2:sourceinstancearn"] = (instance,)

@@ -47,20 +47,32 @@ class Presented:
 
 
 class Sessions:
-    """Open sessions, read off the entries that opened them, and remembered: entries never change."""
+    """Open sessions, read off the entries that opened them, and remembered: entries never change. Whoever bears a long-term
+    key is remembered while the account is the same value.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, int], Session] = OrderedDict()
+        self._account: Account | None = None
+        self._keys: dict[str, Bearer] = {}
 
     def bearer(self, turn: Turn, account: Account, presented: Presented, at: int) -> Bearer:
         """Who presents the credential at that second; raises Unauthenticated where it does not work."""
-        session = None
-        if presented.position is not None:
-            session = self._at(turn, presented.position)
-            # The entry may be another than the token meant: this may be an older copy of the ledger, written on.
-            if session.access_key_id != presented.access_key_id:
-                raise unknown_key()
+        if presented.position is None:
+            return self._with_key(account, presented.access_key_id)
+        session = self._at(turn, presented.position)
+        # The entry may be another than the token meant: this may be an older copy of the ledger, written on.
+        if session.access_key_id != presented.access_key_id:
+            raise unknown_key()
         return bearer_of(account, presented, at, session)
+
+    def _with_key(self, account: Account, key_id: str) -> Bearer:
+        if account is not self._account:
+            self._account, self._keys = account, {}
+        found = self._keys.get(key_id)
+        if found is None:
+            found = self._keys[key_id] = _with_key(account, key_id)
+        return found
 
     def _at(self, turn: Turn, position: int) -> Session:
         """The session that the entry opened; raises Unauthenticated where it opened none."""
@@ -77,10 +89,8 @@ class Sessions:
         return found
 
 
-def bearer_of(account: Account, presented: Presented, at: int, session: Session | None) -> Bearer:
-    """Who presents the credential at that second; raises Unauthenticated where it does not work."""
-    if session is None:
-        return _with_key(account, presented.access_key_id)
+def bearer_of(account: Account, presented: Presented, at: int, session: Session) -> Bearer:
+    """Who presents a session's credential at that second; raises Unauthenticated where it does not work."""
     if presented.expiration is not None and at >= presented.expiration:
         raise expired()
     key_id, unique_id = presented.access_key_id, session.unique_id or ""

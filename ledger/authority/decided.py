@@ -7,7 +7,7 @@ not made anew: clients that poll, and services that ask for each of their reques
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -19,11 +19,10 @@ from ledger.authority.turns import Now
 from ledger.authorization import Authorization, authorize
 from ledger.iam.deciding import Bearer
 from ledger.policy.entitlements import Entitlements
-from ledger.record import Record
+from ledger.record import Record, canonical
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """Who calls, and the record of the call as far as no outcome stands in it. `said` are condition keys of a token or
     assertion that vouches for the caller.
     """
@@ -44,20 +43,30 @@ class Decided:
         self._contexts = contexts
         self._account: Account | None = None
         self._second = 0
-        self._kept: dict[tuple[object, ...], Authorization] = {}
+        # What stands in its JSON around the positions is known from the second time on: most are asked for once.
+        self._kept: dict[tuple[object, ...], tuple[Authorization, tuple[bytes, bytes] | None]] = {}
 
-    def on(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
+    def on(self, asking: Asking, action: str, resource: str, now: Now) -> tuple[Authorization, bytes]:
+        """The decision, and the same as canonical JSON."""
         by, around = asking.by, asking.surroundings
         if by.access_key_id is None or now.there is not None:
-            return self._decide(asking, action, resource, now)
+            made = self._decide(asking, action, resource, now)
+            return made, made.to_bytes()
         if now.account is not self._account or now.time != self._second:
             self._account, self._second, self._kept = now.account, now.time, {}
         request = orjson.dumps(asking.record.document["requestParameters"])
         place = (*whose(by, around), action, resource, request)
         found = self._kept.get(place)
         if found is None:
-            found = self._kept[place] = self._decide(asking, action, resource, now)
-        return found.before({now.account.id: now.position})
+            made = self._decide(asking, action, resource, now)
+            self._kept[place] = made, None
+            return made, made.to_bytes()
+        made, told = found
+        if told is None:
+            told = made.around_positions()
+            self._kept[place] = made, told
+        positions = {now.account.id: now.position}
+        return made.before(positions), canonical(positions).join(told)
 
     def _decide(self, asking: Asking, action: str, resource: str, now: Now) -> Authorization:
         by, account = asking.by, now.account

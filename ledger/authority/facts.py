@@ -1,21 +1,23 @@
-"""What a decision needs to know from the vault, looked up before it: by the names that operations declare.
+"""What a decision needs to know besides the account, looked up before it: by the names that operations declare.
 
-Passwords take a tenth of a second to hash, so none of this happens while an account's head is held. A code of an MFA
+Passwords take a tenth of a second to hash, so the vault is not asked while an account's head is held. A code of an MFA
 device is used up by being looked at, whatever becomes of the call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ledger.account.account import Account
 from ledger.account.entities import User
+from ledger.authority.aliases import alias_is_anothers
 from ledger.authority.saml import assertion
 from ledger.authority.web_identity import ProviderKeys, web_identity
 from ledger.iam.deciding import Call, calling_user
 from ledger.iam.federation import Assertion, WebIdentity
 from ledger.iam.refusals import Refusal
+from ledger.log.store import Turn
 from ledger.vault.passwords import hash_password
 from ledger.vault.store import Vault
 
@@ -24,6 +26,11 @@ KEYS: Final = ProviderKeys()
 Fact = Callable[[Vault, Account, Call, int], Any]
 
 FACTS: Final[dict[str, Fact]] = {}
+
+IN_TURN: Final[Mapping[str, Callable[[Turn, Call], Any]]] = {
+    "alias_is_anothers": lambda turn, call: alias_is_anothers(turn, call["AccountAlias"])
+}
+"""What is looked up while the head is held."""
 
 
 def fact(name: str) -> Callable[[Fact], Fact]:

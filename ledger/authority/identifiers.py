@@ -6,30 +6,30 @@ So the order in which calls of one second were decided can be read off an export
 from __future__ import annotations
 
 import os
+import struct
 import uuid
 from typing import Final
 
 _SEQUENCE_BITS: Final = 12
-_TAIL_BITS: Final = 62
 _TAIL_BYTES: Final = 8
 _TAILS_AT_ONCE: Final = 512  # each call of the system costs the thread its turn at the interpreter
+_VARIANT: Final = 0b10 << 62
 
 
 class EventIds:
     def __init__(self) -> None:
         self._latest = 0  # milliseconds and, below them, the place within one
-        self._random = b""
+        self._random: list[int] = []
 
     def next(self, now: float) -> str:
         """An id greater than all before, `now` in seconds since 1970."""
         self._latest = max(self._latest + 1, int(now * 1000) << _SEQUENCE_BITS)
-        milliseconds, sequence = self._latest >> _SEQUENCE_BITS, self._latest & 0xFFF
         if not self._random:
-            self._random = os.urandom(_TAIL_BYTES * _TAILS_AT_ONCE)
-        tail = int.from_bytes(self._random[:_TAIL_BYTES], "big") >> 2
-        self._random = self._random[_TAIL_BYTES:]
-        number = milliseconds << 80 | 0x7 << 76 | sequence << 64 | 0b10 << _TAIL_BITS | tail
-        return str(uuid.UUID(int=number))
+            random = os.urandom(_TAIL_BYTES * _TAILS_AT_ONCE)
+            self._random = list(struct.unpack(f"{_TAILS_AT_ONCE}Q", random))
+        # The text itself, for to make a UUID of it takes three times as long.
+        head, tail = f"{self._latest:015x}", f"{_VARIANT | self._random.pop() >> 2:016x}"
+        return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{tail[:4]}-{tail[4:]}"
 
     def saw(self, event_id: str) -> None:
         """An id that another writer gave."""

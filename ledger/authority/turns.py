@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -53,8 +53,7 @@ class Now:
     there: Now | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What a call comes to: its entry, what the vault has to do with it, and what is answered once it is durable.
 
     `there` is the entry that tells of it in the log of the other account that takes part.
@@ -199,6 +198,7 @@ class Turns:
                 by_accounts.setdefault(accounts, []).append(waiting)
             for accounts, calls in by_accounts.items():
                 self._take_turn(accounts, calls)
+            self._train()
 
     def _take_turn(self, account_ids: tuple[str, ...], calls: list[_Waiting]) -> None:
         try:
@@ -218,6 +218,12 @@ class Turns:
         for waiting in calls:
             waiting.done(waiting.reply, waiting.failure)
 
+    def _train(self) -> None:
+        try:
+            self._log.train_on_decided()
+        except Exception:  # nobody's call depends on it
+            LOG.exception("no dictionary could be trained")
+
     def _opened(self, turn: Turn) -> _Opened:
         books = self._books.get(turn.account_id)
         if books is None:
@@ -230,7 +236,7 @@ class Turns:
         for waiting in calls:
             clock = self._clock()
             # A clock that is set back does not put later calls before earlier ones.
-            at = max(int(clock), *(one.books.latest for one in opened))
+            at = max([int(clock), *[one.books.latest for one in opened]])
             given = here.now(clock, at)
             for one in others:
                 if one.books.latest:  # what is only imported is not for this ledger to go on writing

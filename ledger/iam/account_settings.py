@@ -31,12 +31,12 @@ ENABLED = "Enabled"
 _ACCOUNT_NUMBER = re.compile(r"\d{12}", re.ASCII)
 
 
-@decides("iam:CreateAccountAlias", on=anything)
+@decides("iam:CreateAccountAlias", on=anything, in_turn=("alias_is_anothers",))
 def decide_create_account_alias(account: Account, call: Call, moment: Moment) -> Answer:
     name, there = call["AccountAlias"], account.settings.alias
     if _ACCOUNT_NUMBER.fullmatch(name):  # it would be taken for an account's number at sign-in
         raise ValidationError("The account alias must not be a 12-digit number.")
-    if there is not None and there.name == name:
+    if (there is not None and there.name == name) or call.facts.get("alias_is_anothers"):
         raise EntityAlreadyExists(f"The account alias {name} already exists.")
     return NOTHING
 

@@ -151,8 +151,9 @@ Across = Callable[[Mapping[str, Any]], str | None]
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`on` tells the resource that permission is asked for, `also` what else must be allowed. `facts` names what is to
-    be looked up before the decision, outside of any transaction: see `ledger.authority.facts`. `outside`: the decision
-    itself is made there, for it takes time, and changes nothing.
+    be looked up before the decision, outside of any transaction, and `in_turn` what is to be looked up within that which
+    writes the entry, for nobody may change it in between: see `ledger.authority.facts`. `outside`: the decision itself is
+    made outside, for it takes time, and changes nothing.
 
     `on` raises the Refusal of a call that can be asked about nothing: its ARN is none, or the fact that says on whose
     word it comes is itself a Refusal. `permission` is the action that IAM is asked about, where that has another name
@@ -165,6 +166,7 @@ class Decision:
     on: Resource
     also: Also | None = None
     facts: tuple[str, ...] = ()
+    in_turn: tuple[str, ...] = ()
     permission_needed: bool = True
     outside: bool = False
     permission: str | None = None
@@ -180,6 +182,7 @@ def decides(
     on: Resource,
     also: Also | None = None,
     facts: tuple[str, ...] = (),
+    in_turn: tuple[str, ...] = (),
     permission_needed: bool = True,
     across: Across | None = None,
 ) -> Callable[[Decide], Decide]:
@@ -187,7 +190,9 @@ def decides(
 
     def enter(function: Decide) -> Decide:
         assert action not in DECISIONS, f"{action} is decided twice"
-        DECISIONS[action] = Decision(action, function, on, also, facts, permission_needed, across=across)
+        DECISIONS[action] = Decision(
+            action, function, on, also, facts, in_turn, permission_needed, across=across
+        )
         return function
 
     return enter

@@ -91,7 +91,7 @@ def prepare(drafts: Sequence[Draft], compression: Compression) -> Prepared:
 
 def prepare_parts(drafts: Sequence[tuple[Draft, Parts]], compression: Compression) -> Prepared:
     """All that is to be done with a draft is done at once, while the processor has it at hand: half the time."""
-    dictionary = compression.newest << LAYOUT_BITS
+    of_records, of_decided = compression.best(decided=False), compression.best(decided=True)
     compress = compression.compress
     salts = os.urandom(SALT_BYTES * len(drafts))
     origin, origin_bytes, before = None, b"", b""
@@ -104,12 +104,13 @@ def prepare_parts(drafts: Sequence[tuple[Draft, Parts]], compression: Compressio
             origin_bytes = origin.to_bytes()
             before = body_bytes(b"", origin_bytes)[:-1]
         event_head, event_tail = _of_uuid(record.event_id) if layout else event_number(record.event_id)
-        salt, mark = salts[at : at + SALT_BYTES], 0
+        salt, mark, dictionary = salts[at : at + SALT_BYTES], 0, of_records
         if authorization is None:
             committed = sha256(b"%b%b%b}" % (salt, before, canonical_record))  # `commit` of `body_bytes`
         else:
-            _check_canonical(authorization)
-            rest, mark = with_authorization(authorization, rest), AUTHORIZED
+            if not authorization.startswith(b"{"):  # `null` would be hashed as if there were none
+                raise ValueError(f"an authorization is a JSON object, not {authorization[:80]!r}")
+            rest, mark, dictionary = with_authorization(authorization, rest), AUTHORIZED, of_decided
             committed = sha256(salt + body_bytes(canonical_record, origin_bytes, authorization))
         account_id = record.account_id
         rows.append(
@@ -127,8 +128,8 @@ def prepare_parts(drafts: Sequence[tuple[Draft, Parts]], compression: Compressio
                 address and intern(address),
                 agent and intern(agent),
                 error,
-                mark | dictionary | layout,
-                prefix + compress(rest),
+                mark | dictionary << LAYOUT_BITS | layout,
+                prefix + compress(rest, dictionary),
                 resources_of(record.document, account_id),
                 origin_bytes,
             )
@@ -174,10 +175,10 @@ def told_by(content: bytes) -> tuple[bytes, ...]:
     return (content,) if content == record else (content, record)
 
 
-def _check_canonical(authorization: bytes) -> None:
-    """Of an object, for `null` would be hashed as if there were none."""
-    if not authorization.startswith(b"{") or canonical(orjson.loads(authorization)) != authorization:
-        raise ValueError(f"an authorization is a canonical JSON object, not {authorization[:80]!r}")
+def check_canonical(authorization: bytes) -> None:
+    """Raises ValueError where an authorization is not as `canonical` would write it."""
+    if canonical(orjson.loads(authorization)) != authorization:
+        raise ValueError(f"an authorization is canonical JSON, not {authorization[:80]!r}")
 
 
 _take_apart = struct.Struct(">i12s").unpack

@@ -28,6 +28,11 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Row])
         connection.exec_driver_sql(_insert(table), rows)
 
 
+def upsert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert rows of plain values, or put them in the place of those that have the same primary key."""
+    connection.exec_driver_sql(_upsert(table, "%s" if connection.dialect.name == "postgresql" else "?"), rows)
+
+
 def among(
     connection: sa.Connection, column: sa.ColumnElement[int], numbers: Collection[int]
 ) -> sa.ColumnElement[bool]:
@@ -56,6 +61,17 @@ def _insert(table: sa.Table) -> str:
     columns = ", ".join(column.name for column in table.columns)
     marks = ", ".join("?" for _ in table.columns)
     return f"INSERT OR FAIL INTO {table.name} ({columns}) VALUES ({marks})"
+
+
+@lru_cache
+def _upsert(table: sa.Table, mark: str) -> str:
+    key = {column.name for column in table.primary_key}
+    columns = [column.name for column in table.columns]
+    moved = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join(mark for _ in columns)}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {moved}"
+    )
 
 
 @lru_cache

@@ -21,15 +21,23 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import NATIVE, Draft, Entry
-from ledger.log.bodies import AUTHORIZED, Compression, split
+from ledger.log.bodies import AUTHORIZED, OF_DECIDED, OF_RECORDS, Compression, split
 from ledger.log.engine import writing
 from ledger.log.names import Names
-from ledger.log.preparation import Prepared, content_at, content_of, event_number, prepare, told_by
+from ledger.log.preparation import (
+    Prepared,
+    check_canonical,
+    content_at,
+    content_of,
+    event_number,
+    prepare,
+    told_by,
+)
 from ledger.log.reading import Reader, everything
-from ledger.log.rows import among, among_bound, bound, insert_rows
+from ledger.log.rows import among, among_bound, bound, insert_rows, upsert_rows
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, erasures, mentions, tails
-from ledger.log.tiles import grow
-from ledger.log.training import train_dictionary
+from ledger.log.tiles import Growing
+from ledger.log.training import decided_samples, train_dictionary
 from ledger.record import canonical
 
 TRAINING_RECORDS_MIN = 2_000
@@ -82,7 +90,10 @@ class Log:
         self._may_write = may_write
         self._names = Names()
         self._arrived: dict[bytes, tuple[int, int]] = {}  # origin → number, milliseconds
+        self._growing = Growing()
         self._compression = Compression()
+        self._untrained = 0  # entries that were written in turns without a dictionary of their own
+        self._enough = TRAINING_RECORDS_MIN  # of these
         self.reader = Reader(self._compression)
         with engine.connect() as connection:
             self.reader.load_dictionaries(connection)
@@ -98,6 +109,9 @@ class Log:
         is read back from an export of this log, which has none, is not taken in again. With `head`, which needs
         drafts of one account, raises HeadMoved when the log's size is not that.
         """
+        for draft in drafts:
+            if draft.authorization is not None:
+                check_canonical(draft.authorization)
         self.train(drafts)
         return self.append_prepared(prepare(drafts, self._compression), head=head)
 
@@ -157,6 +171,7 @@ class Log:
                 yield connection
         except BaseException:
             self._arrived.clear()
+            self._growing.forget()
             raise
 
     def _take_heads(
@@ -273,8 +288,9 @@ class Log:
         named.sort()  # in the order of the table, which is that of its key
         insert_rows(connection, entries, list(rows))
         insert_rows(connection, mentions, named)
-        grow(connection, account, account_id, size, leaves)
-        self._move_tails(connection, account, last)
+        self._growing.grow(connection, account, account_id, size, leaves)
+        moved = [(account, person, position) for person, position in sorted(last.items())]
+        upsert_rows(connection, tails, moved)
         connection.execute(_MOVED_HEAD, {"account": account, "to": size + batch.size})
 
     def _arrival(self, connection: sa.Connection, origin: bytes, now: int) -> tuple[int, int]:
@@ -292,16 +308,6 @@ class Log:
         told = {"account": account, "people": bound(dialect, people)}
         return {row.principal: row.position for row in connection.execute(_tails_of(dialect), told)}
 
-    @staticmethod
-    def _move_tails(connection: sa.Connection, account: int, last: dict[int, int]) -> None:
-        connection.execute(
-            _moving_tails(connection.dialect.name),
-            [
-                {"account": account, "principal": person, "position": position}
-                for person, position in sorted(last.items())
-            ],
-        )
-
     def prepare(self, drafts: Sequence[Draft]) -> Prepared:
         """Make drafts ready for `append_prepared`."""
         return prepare(drafts, self._compression)
@@ -316,16 +322,31 @@ class Log:
 
     def train(self, drafts: Sequence[Draft]) -> None:
         """Train a dictionary on these if there is none yet and they are enough."""
-        if self._compression.newest or len(drafts) < TRAINING_RECORDS_MIN:
+        if not self._compression.knows(OF_RECORDS) and len(drafts) >= TRAINING_RECORDS_MIN:
+            self._train(OF_RECORDS, [split(draft.record, draft.canonical_record).rest for draft in drafts])
+
+    def train_on_decided(self) -> None:
+        """Likewise on what was written in turns, once enough was. It takes half a second, once in a ledger's life."""
+        if self._untrained < self._enough:
             return
-        samples = [split(draft.record, draft.canonical_record).rest for draft in drafts]
+        self._untrained, self._enough = 0, 2 * self._enough  # they may be too alike to train on
+        with self.engine.connect() as connection:
+            self.reader.load_dictionaries(connection)  # somebody else may have trained it
+            if self._compression.knows(OF_DECIDED):
+                return
+            samples = decided_samples(connection, self._compression, TRAINING_RECORDS_MIN)
+        if len(samples) >= TRAINING_RECORDS_MIN:
+            self._train(OF_DECIDED, samples)
+
+    def _train(self, number: int, samples: Sequence[bytes]) -> None:
         content = train_dictionary(samples)
         if content is None:
             return
         with writing(self.engine) as connection:
             # another writer may just have done so, or do so now
-            if connection.execute(sa.select(sa.func.count()).select_from(dictionaries)).scalar_one() == 0:
-                trained = _upsert(connection.dialect.name, dictionaries).values(id=1, content=content)
+            there = sa.select(dictionaries.c.id).where(dictionaries.c.id == number)
+            if connection.execute(there).first() is None:
+                trained = _upsert(connection.dialect.name, dictionaries).values(id=number, content=content)
                 connection.execute(trained.on_conflict_do_nothing())
         with self.engine.connect() as connection:
             self.reader.load_dictionaries(connection)
@@ -457,10 +478,18 @@ class Turn:
         )
         return self.connection.execute(query).scalars().first()
 
+    def second(self, clock: float) -> int:
+        """When an entry of this ledger happens, in seconds since 1970: native entries never go back."""
+        return max([int(clock), *(entry.time for entry in self.latest_native())])
+
     def append(self, drafts: Sequence[Draft]) -> None:
-        """Write drafts of this account. Their event ids are new: whoever made them saw to it."""
+        """Write drafts of this account. Their event ids are new, and their authorizations canonical: whoever made them
+        saw to it.
+        """
         self.log._write(self.connection, self.account_id, self.account, self.size, self.log.prepare(drafts))
         self.size += len(drafts)
+        if not self.log._compression.knows(OF_DECIDED):
+            self.log._untrained += len(drafts)
 
 
 def _by_account(prepared: Prepared) -> dict[str, Prepared]:
@@ -530,15 +559,6 @@ def _entries_at(dialect: str) -> sa.Select[Any]:
 def _tails_of(dialect: str) -> sa.Select[Any]:
     return sa.select(tails.c.principal, tails.c.position).where(
         tails.c.account == sa.bindparam("account"), among_bound(dialect, tails.c.principal, "people")
-    )
-
-
-@cache
-def _moving_tails(dialect: str) -> Any:
-    moved = _upsert(dialect, tails)
-    return moved.on_conflict_do_update(
-        index_elements=[tails.c.account, tails.c.principal],
-        set_={"position": moved.excluded.position},
     )
 
 

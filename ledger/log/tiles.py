@@ -20,16 +20,44 @@ class TreeDamaged(Exception):
     """What the database holds of a tree is not what was written; the message says where."""
 
 
-def grow(
-    connection: sa.Connection, account: int, account_id: str, size: int, leaf_hashes: Sequence[bytes]
-) -> None:
-    """Take the leaf hashes from position `size` on into the tree, in the transaction that appends them."""
-    begun = size % TILE_WIDTH
-    if begun + len(leaf_hashes) < TILE_WIDTH:
-        return  # no tile becomes full, so none above changes
-    tree = _Stored(connection, account, account_id)
-    earlier = tree.leaf_hashes(size - begun, size)
-    roots, first, level = roots_of_full(b"".join((earlier, *leaf_hashes))), size // TILE_WIDTH, 1
+class Growing:
+    """The trees that a writer lets grow. The leaf hashes since a log's last full tile are remembered, for to read them back
+    takes longer than to hash them.
+
+    What was remembered in a transaction that failed has to be forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[int, tuple[int, bytes]] = {}  # account → size of the log, hashes
+
+    def forget(self) -> None:
+        self._begun.clear()
+
+    def grow(
+        self,
+        connection: sa.Connection,
+        account: int,
+        account_id: str,
+        size: int,
+        leaf_hashes: Sequence[bytes],
+    ) -> None:
+        """Take the leaf hashes from position `size` on into the tree, in the transaction that appends them."""
+        begun, after = size % TILE_WIDTH, size + len(leaf_hashes)
+        known, earlier = self._begun.pop(account, (0, b""))
+        fills = begun + len(leaf_hashes) >= TILE_WIDTH
+        if known != size:
+            if not fills:
+                return  # no tile becomes full, so none above changes
+            earlier = _Stored(connection, account, account_id).leaf_hashes(size - begun, size)
+        hashes = b"".join((earlier, *leaf_hashes))
+        if fills:
+            _grow(connection, account, account_id, size // TILE_WIDTH, hashes)
+        self._begun[account] = after, hashes[len(hashes) - after % TILE_WIDTH * HASH_BYTES :]
+
+
+def _grow(connection: sa.Connection, account: int, account_id: str, first: int, hashes: bytes) -> None:
+    """Take what stands in level 0 from the beginning of tile `first` on into the levels above."""
+    tree, roots, level = _Stored(connection, account, account_id), roots_of_full(hashes), 1
     while roots:
         index, begun = divmod(first, TILE_WIDTH)
         hashes = tree.hashes(Tile(level, index, begun)) + roots if begun else roots
@@ -43,8 +71,7 @@ def _write(
     """A row for each tile that the hashes fill or begin, from the tile `index` on."""
     cut = [hashes[start : start + TILE_BYTES] for start in range(0, len(hashes), TILE_BYTES)]
     if replaces:
-        at = (tiles.c.account == account, tiles.c.level == level, tiles.c.number == index)
-        connection.execute(sa.update(tiles).where(*at).values(hashes=cut[0]))
+        connection.execute(_FILLED, {**_place(account, level, index), "to": cut[0]})
     new = enumerate(cut[1:], index + 1) if replaces else enumerate(cut, index)
     insert_rows(connection, tiles, [(account, level, number, content) for number, content in new])
 
@@ -78,8 +105,8 @@ class _Stored:
         if tile.level == 0:
             start = tile.index * TILE_WIDTH
             return self.leaf_hashes(start, start + tile.width)
-        at = {"account": self._account, "level": tile.level, "number": tile.index}
-        found = bytes(self._connection.execute(_TILE, at).scalar() or b"")[: tile.width * HASH_BYTES]
+        place = _place(self._account, tile.level, tile.index)
+        found = bytes(self._connection.execute(_KEPT, place).scalar() or b"")[: tile.width * HASH_BYTES]
         if len(found) != tile.width * HASH_BYTES:
             raise TreeDamaged(
                 f"account {self._account_id}: {tile.path} has {len(found) // HASH_BYTES} hashes, not {tile.width}"
@@ -105,11 +132,6 @@ class _Stored:
 # ---- statements made once, for to make one takes longer than to run it
 
 _HEAD = sa.select(accounts.c.id, accounts.c.size).where(accounts.c.account_id == sa.bindparam("account_id"))
-_TILE = sa.select(tiles.c.hashes).where(
-    tiles.c.account == sa.bindparam("account"),
-    tiles.c.level == sa.bindparam("level"),
-    tiles.c.number == sa.bindparam("number"),
-)
 _LEAVES = (
     sa.select(entries.c.position, entries.c.leaf_hash)
     .where(
@@ -119,3 +141,14 @@ _LEAVES = (
     )
     .order_by(entries.c.position)
 )
+_THERE = (
+    tiles.c.account == sa.bindparam("in_account"),
+    tiles.c.level == sa.bindparam("at_level"),
+    tiles.c.number == sa.bindparam("at_number"),
+)
+_KEPT = sa.select(tiles.c.hashes).where(*_THERE)
+_FILLED = sa.update(tiles).where(*_THERE).values(hashes=sa.bindparam("to"))
+
+
+def _place(account: int, level: int, index: int) -> dict[str, int]:
+    return {"in_account": account, "at_level": level, "at_number": index}

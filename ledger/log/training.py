@@ -1,13 +1,15 @@
-"""The dictionary that bodies are compressed with: trained once on early records, and kept as long as the ledger."""
+"""The dictionaries that bodies are compressed with: each trained once on early records, and kept as long as the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import sqlalchemy as sa
 import zstandard
 
-from ledger.log.bodies import LEVEL
+from ledger.log.bodies import AUTHORIZED, LEVEL, Coding, Compression, prefix_bytes
+from ledger.log.schema import entries
 
 DICTIONARY_BYTES: Final = 112_640
 SAMPLES_MAX: Final = 10_000  # more make it no better
@@ -27,6 +29,23 @@ def train_dictionary(samples: Sequence[bytes]) -> bytes | None:
     except zstandard.ZstdError:
         return None
     return _without_rare_pieces(trained, samples)
+
+
+def decided_samples(connection: sa.Connection, compression: Compression, count: int) -> list[bytes]:
+    """What was compressed of the latest entries that a decision is stored with, no more than so many."""
+    e = entries.c
+    query = (
+        sa.select(e.coding, e.body)
+        .where(e.coding >= sa.literal_column(str(AUTHORIZED)))
+        .order_by(e.account.desc(), e.position.desc())
+        .limit(count)
+    )
+    samples = []
+    for number, body in connection.execute(query):
+        if body:  # an erased record has none
+            coding = Coding.of(number)
+            samples.append(compression.decompress(coding.dictionary, body[prefix_bytes(coding.layout) :]))
+    return samples
 
 
 def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:

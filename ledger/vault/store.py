@@ -53,7 +53,7 @@ class Vault:
         for row in in_use:
             check_key(keyring[row.id], bytes(row.check))
         if all(row.id != keyring.first.id for row in in_use):
-            with self._writing() as connection:
+            with self.writing() as connection:
                 self._announce(connection)
 
     def asked_from(self, source: str) -> Vault:
@@ -133,7 +133,7 @@ class Vault:
         if not is_password(password, hashed):
             return False
         assert row is not None and hashed is not None
-        with self._writing() as connection:
+        with self.writing() as connection:
             self._succeeded(connection, account_id, kind, owner_id)
             if is_outdated(hashed):
                 self._replace(connection, row, hash_password(password))
@@ -168,48 +168,50 @@ class Vault:
             return False
         # RFC 6238, 5.2: a code is accepted once. The condition makes one of many who bring it at once the first.
         later = sa.or_(_columns.step.is_(None), _columns.step < step)
-        with self._writing() as connection:
+        with self.writing() as connection:
             taken = connection.execute(vault_secrets.update().where(_is(row), later).values(step=step))
             if taken.rowcount != 1:
                 return False
             self._succeeded(connection, account_id, kind, serial)
         return True
 
-    # -- rotation -------------------------------------------------------------------------------------------------
+    # -- rotation: see `ledger.vault.rotation` --------------------------------------------------------------------
 
-    def rotate(self) -> int:
-        """Wrap every secret's data key with the keyring's first key, and say how many were not. The others of the
-        keyring are then no longer needed, but for session tokens that were sealed with them.
+    def accounts_to_rotate(self) -> list[str]:
+        """The accounts that have secrets whose data keys are not wrapped with the keyring's first key."""
+        otherwise = sa.select(_columns.account_id).where(_columns.key != self.keyring.first.id)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(otherwise.distinct().order_by(_columns.account_id)))
+
+    def rewrap(self, connection: sa.Connection, account_id: str) -> list[str]:
+        """Wrap the data keys of some of an account's secrets, REWRAPPED_AT_ONCE or all that are left, with the keyring's
+        first key, in the caller's transaction. By which key each was wrapped before is answered.
         """
         first = self.keyring.first.id
-        done = 0
-        query = (
-            sa.select(vault_secrets).where(_columns.key != first).limit(REWRAPPED_AT_ONCE).with_for_update()
-        )
-        while True:
-            with self._writing() as connection:
-                self._announce(connection)
-                rows = connection.execute(query).all()
-                if not rows:
-                    used = sa.select(_columns.key)
-                    connection.execute(
-                        vault_keys.delete().where(vault_keys.c.id != first, vault_keys.c.id.not_in(used))
-                    )
-                    return done
-                for row in rows:
-                    self._put(connection, row, rewrapped(_envelope(row), _place(row), self.keyring))
-            done += len(rows)
+        otherwise = sa.select(vault_secrets).where(_columns.account_id == account_id, _columns.key != first)
+        self._announce(connection)
+        rows = connection.execute(otherwise.limit(REWRAPPED_AT_ONCE).with_for_update()).all()
+        for row in rows:
+            self._put(connection, row, rewrapped(_envelope(row), _place(row), self.keyring))
+        return [row.key for row in rows]
+
+    def forget_unused_keys(self) -> None:
+        first, used = self.keyring.first.id, sa.select(_columns.key)
+        unused = sa.and_(vault_keys.c.id != first, vault_keys.c.id.not_in(used))
+        with self.writing() as connection:
+            self._announce(connection)
+            connection.execute(vault_keys.delete().where(unused))
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
         with self._engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     def _attempt(self, account_id: str, kind: SecretKind, owner: str) -> None:
         now = int(self._clock())
-        with self._writing() as connection:
+        with self.writing() as connection:
             begin_attempt(connection, account_id, kind.value, owner, now)
             if self._source is not None:
                 begin_attempt_from(connection, self._source, now)

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.log import Log, open_engine
 from tests.api.conftest import Command, Ran
+from tests.api.test_cli_verify import harm
 
 MAIN = "210987654321"
 
@@ -58,6 +59,37 @@ def test_records_are_erased_by_their_ids_and_positions(asked: Command, two: list
     )
     listed = asked("events", "--account", MAIN, "--text", "case 4711", "--format", "ndjson").lines
     assert [one["position"] for one in listed] == [by]
+
+
+def test_one_record_is_told_as_one(asked: Command, two: list[Any]) -> None:
+    ran = asked("erase", two[0]["eventID"], "--reason", "case 4711", "--yes")
+    assert f"1 record erased by entry {MAIN}:" in ran.text
+    assert "1 record erased by entry " in asked("verify").text
+
+
+def test_where_an_erasure_was_tampered_with_each_command_says_so_in_a_line(
+    asked: Command, two: list[Any], ledger: Path
+) -> None:
+    asked("erase", two[0]["eventID"], "--reason", "case 4711", "--yes")
+    harm(ledger, "UPDATE erasures SET erased_by = 3")
+    place = f"{MAIN}:{two[0]['position']}"
+    ran = asked("event", place)
+    damaged = "its record is missing, and entry 3 does not say that it was erased"
+    told = f"account {MAIN}, position {two[0]['position']}: the entry is damaged ({damaged})"
+    assert (ran.code, ran.err) == (1, f"iam-ledger: {told}\n")
+    harm(ledger, "DELETE FROM erasures")
+    commands = (
+        ("event", place),
+        ("blame", place),
+        ("erase", place, "--reason", "case 4711", "--yes"),
+    )
+    for words in commands:
+        ran = asked(*words)
+        assert ran.code == 1, (words, ran.text)
+        assert ran.err.startswith(
+            f"iam-ledger: account {MAIN}, position {two[0]['position']}: the entry is damaged"
+        ), words
+        assert ran.err.count("\n") == 1, words
 
 
 def test_a_program_has_to_say_that_it_is_meant(asked: Command, two: list[Any], ledger: Path) -> None:

@@ -78,7 +78,7 @@ def test_after_a_rotation_the_new_key_alone_opens(
     assert refused.code == Exit.UNAVAILABLE
     assert "is not among those given" in refused.err
     file.write_text(new + old)
-    assert command("--db", ledger, "vault", "rotate").text == "1 secrets sealed anew\n"
+    assert command("--db", ledger, "vault", "rotate").text == "1 secret sealed anew\n"
     file.write_text(new)
     assert command("--db", ledger, "vault", "rotate").text == "0 secrets sealed anew\n"
 

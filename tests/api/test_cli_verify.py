@@ -29,7 +29,7 @@ def spoilt(tmp_path: Path) -> Path:
     living.call(create_user("bob", by=ROOT))
     for wrong in ({"verdict": Verdict.EXPLICIT_DENY}, {"semantics": 9}):
         record = read_record(call("ListUsers", by=ROOT))
-        living.append(Draft.of(record, NATIVE, replace(living.decide(record), **wrong).to_bytes()))
+        living.append(Draft.of(record, NATIVE, living.decide(record)._replace(**wrong).to_bytes()))
     log.engine.dispose()
     return path
 

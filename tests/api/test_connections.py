@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.connections import Bounds, server_of
+from api.connections import Bounds, Held, server_of
 from tests.api.served import served
 
 SOON = Bounds(
@@ -66,9 +66,9 @@ class Told:
 
 
 @contextmanager
-def running(app: Any, bounds: Bounds) -> Iterator[int]:
+def running(app: Any, bounds: Bounds, *, proxies: Sequence[str] = ()) -> Iterator[int]:
     ear = socket.create_server(("127.0.0.1", 0), backlog=128)
-    server = server_of(app, bounds=bounds)
+    server = server_of(app, bounds=bounds, trusted_proxies=proxies)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [ear]}, daemon=True)
     thread.start()
     while not server.started:
@@ -256,15 +256,81 @@ def test_who_only_holds_connections_open_keeps_nobody_out(app: Told) -> None:
             assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
+def connected_from(stack: ExitStack, address: str, port: int) -> socket.socket:
+    return stack.enter_context(
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE, source_address=(address, 0))
+    )
+
+
+def is_open(client: socket.socket) -> bool:
+    client.settimeout(0.3)
+    try:
+        return client.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+def test_one_address_holds_so_many_and_others_do_not_suffer(app: Told) -> None:
+    with (
+        running(app, Bounds(connections_max=20, connections_per_address_max=5)) as port,
+        ExitStack() as stack,
+    ):
+        others = [connected_from(stack, f"127.0.0.{number}", port) for number in range(2, 7)]
+        held = [connected_from(stack, "127.0.0.1", port) for _ in range(30)]
+        assert [is_open(client) for client in held] == [False] * 25 + [True] * 5
+        assert all(map(is_open, others))
+        for client in (*others, *held[-5:]):
+            client.sendall(GET)
+            client.settimeout(PATIENCE)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        for client in held:
+            client.close()
+        time.sleep(0.2)
+        again = [connected_from(stack, "127.0.0.1", port) for _ in range(5)]  # what was closed counts no more
+        assert all(map(is_open, again))
+
+
+def test_where_all_of_an_address_are_being_answered_the_last_that_came_is_closed(app: Told) -> None:
+    with running(app, Bounds(connections_per_address_max=3)) as port, ExitStack() as stack:
+        busy = [connected_from(stack, "127.0.0.1", port) for _ in range(3)]
+        for client in busy:
+            client.sendall(GET.replace(b"/ ", b"/slow ", 1))
+        time.sleep(0.3)
+        assert not is_open(connected_from(stack, "127.0.0.1", port))
+        for client in busy:
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_trusted_proxy_brings_as_many_as_there_may_be(app: Told) -> None:
+    few = Bounds(connections_max=20, connections_per_address_max=5)
+    with running(app, few, proxies=["127.0.0.0/30"]) as port, ExitStack() as stack:
+        held = [connected_from(stack, "127.0.0.2", port) for _ in range(12)]
+        assert all(map(is_open, held))
+        strange = [connected_from(stack, "127.0.0.9", port) for _ in range(6)]
+        assert [is_open(client) for client in strange] == [False] + [True] * 5
+
+
+def test_addresses_of_one_subscriber_are_one() -> None:
+    held = Held(["2001:db8:1::/48", "10.0.0.0/8"])
+    assert held.address_of("2001:db8:2:3:4::5") == held.address_of("2001:db8:2:3:6::7") == "2001:db8:2:3::/64"
+    assert held.address_of("192.0.2.1") == "192.0.2.1"
+    assert (held.address_of("2001:db8:1::9"), held.address_of("10.9.9.9"), held.address_of("")) == (None,) * 3
+
+
 # ---- as it is started
 
 
 def test_serve_has_these_bounds(tmp_path: Path) -> None:
-    with served(tmp_path, IAM_LEDGER_CONNECTIONS="10") as server, ExitStack() as stack:
+    few = {"IAM_LEDGER_CONNECTIONS": "20", "IAM_LEDGER_CONNECTIONS_PER_ADDRESS": "10"}
+    with served(tmp_path, **few) as server, ExitStack() as stack:
+        others = [connected_from(stack, "127.0.0.2", server.port) for _ in range(10)]
         held = [stack.enter_context(connected(server.port)) for _ in range(30)]
         with connected(server.port) as slow:
             slow.sendall(b"GET / HTTP/1.1\r\n")
             assert server.client("sts").get_caller_identity()["Account"] == server.account
+            assert all(map(is_open, others))
             begun = time.monotonic()
             assert all_of(slow).startswith(b"HTTP/1.1 408 ")
             assert time.monotonic() - begun < PATIENCE

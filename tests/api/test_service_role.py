@@ -20,6 +20,7 @@ from ledger.log import LedgerUnavailable, Log, engine, open_engine
 from ledger.log.privileges import log_tables, privileges
 from ledger.log.schema import IMMUTABLE
 from ledger.vault.keys import new_key
+from ledger.vault.rotation import rotate
 from ledger.verification.verification import verify_log
 from projections.investigation import Investigation
 from projections.permissions.verification import verify_decisions
@@ -136,7 +137,7 @@ def test_the_front_door_the_sign_in_services_and_questions_work(server: LivingSe
         f"/v1/log/{account.id}/checkpoint",
     ):
         assert get(account, path).status_code == 200, (path, get(account, path).text)
-    assert server.vault.rotate() == 0
+    assert rotate(server.log, server.vault, by="operator") == 0
     assert verify_log(server.log, [account.id]).differing == 0
     assert verify_projections(server.log, [account.id]).differences == ()
     assert verify_decisions(server.log, [account.id]).divergences == []

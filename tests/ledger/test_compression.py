@@ -5,17 +5,22 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from uuid import uuid4
 
 import orjson
 import pytest
+import sqlalchemy as sa
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.entry import NATIVE, Draft
 from ledger.log import Log, open_engine
-from ledger.log.bodies import LEVEL, PARAMETERS, Compression
+from ledger.log.bodies import LEVEL, OF_DECIDED, OF_RECORDS, PARAMETERS, Coding, Compression
+from ledger.log.schema import entries
 from ledger.log.store import TRAINING_RECORDS_MIN
 from ledger.log.training import DICTIONARY_BYTES, train_dictionary
+from ledger.record import canonical
 from tests.ledger.test_every_log import ACCOUNT, draft, drafts
 
 
@@ -56,7 +61,7 @@ def test_a_dictionary_keeps_nothing_that_only_three_records_say() -> None:
     assert (b"zqCanary" in whole, b"zqCanary" in content) == (True, False)
     assert all(piece in content for piece in (b"requestParameters", b"bucketName", b"responseElements"))
     compression = Compression({1: content})
-    assert all(compression.decompress(1, compression.compress(one)) == one for one in samples)
+    assert all(compression.decompress(1, compression.compress(one, 1)) == one for one in samples)
 
 
 def test_what_was_kept_as_a_whole_frame_is_read(trained: Compression) -> None:
@@ -68,15 +73,15 @@ def test_what_was_kept_as_a_whole_frame_is_read(trained: Compression) -> None:
 
 def test_the_head_of_a_frame_is_not_kept(trained: Compression) -> None:
     raw = body(random.Random(2))
-    assert trained.decompress(1, trained.compress(raw)) == raw
-    assert len(trained.compress(raw)) == len(trained._compress(raw)) - 3
+    assert trained.decompress(1, trained.compress(raw, 1)) == raw
+    assert len(trained.compress(raw, 1)) == len(trained._compressors[1](raw)) - 3
     longer = raw[:-1] + b',"more":"' + raw.hex().encode() * 3 + b'"}'
-    assert trained.decompress(1, trained.compress(longer)) == longer
-    assert len(trained.compress(longer)) == len(trained._compress(longer)) - 4
+    assert trained.decompress(1, trained.compress(longer, 1)) == longer
+    assert len(trained.compress(longer, 1)) == len(trained._compressors[1](longer)) - 4
 
 
 def test_a_spoilt_head_is_noticed(trained: Compression) -> None:
-    packed = trained.compress(body(random.Random(3)))
+    packed = trained.compress(body(random.Random(3)), 1)
     with pytest.raises(zstandard.ZstdError):
         trained.decompress(1, bytes((packed[0], packed[1] ^ 4)) + packed[2:])
 
@@ -101,3 +106,48 @@ def test_of_two_who_train_at_once_one_does_and_both_go_by_it(database_url: str) 
     assert len([*logs[0].read(ACCOUNT)]) == 2
     for engine in engines:
         engine.dispose()
+
+
+def test_records_with_decisions_get_a_dictionary_of_their_own(database_url: str) -> None:
+    engine = open_engine(database_url, create=True)
+    log, other = Log(engine), Log(engine)
+    told = [decided(number) for number in range(TRAINING_RECORDS_MIN)]
+    for start in range(0, len(told), 500):
+        log.train_on_decided()
+        assert log.dictionaries() == {}
+        write(log, told[start : start + 500])
+    log.train_on_decided()
+    assert [*log.dictionaries()] == [OF_DECIDED]
+    write(other, told[:1])  # by who has not heard of it
+    write(log, told[:1])
+    assert len([*other.read(ACCOUNT)]) == 2_002
+    write(other, told[:1])
+    log.append([draft()])
+    other.append(drafts(TRAINING_RECORDS_MIN))
+    assert log.dictionaries().keys() == {OF_RECORDS, OF_DECIDED}
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(entries.c.coding, entries.c.body).order_by(entries.c.position))
+        by = [(Coding.of(coding).dictionary, len(body)) for coding, body in rows]
+    assert [number for number, _ in by[1_999:2_004]] == [0, 0, OF_DECIDED, OF_DECIDED, 0]
+    assert {number for number, _ in by[2_004:]} == {OF_RECORDS}
+    assert by[2_001][1] < by[2_000][1] / 3
+    read = [entry.authorization for entry in log.read(ACCOUNT)]
+    assert read[:2_003] == [one.authorization for one in (*told, *told[:1] * 3)]
+    assert all(entry.intact() for entry in Log(engine).read(ACCOUNT))
+    engine.dispose()
+
+
+def decided(number: int) -> Draft:
+    """A record with a decision as long as most are, of which little is its own."""
+    user = f"arn:aws:iam::{ACCOUNT}:user/user-{number % 90}"
+    authorization = canonical(
+        {"resource": user, "positions": {ACCOUNT: number}, "why": body(random.Random(7)).decode() * 5}
+    )
+    return draft(
+        NATIVE, authorization, eventID=str(uuid4()), requestParameters={"userName": f"user-{number}"}
+    )
+
+
+def write(log: Log, told: list[Draft]) -> None:
+    with log.turn(ACCOUNT) as turn:
+        turn.append(told)

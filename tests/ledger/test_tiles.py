@@ -155,7 +155,7 @@ def test_an_append_that_fails_leaves_the_tree_as_it_was(log: Log, monkeypatch: p
         raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Log, "_move_tails", fails)
+        patch.setattr("ledger.log.store.upsert_rows", fails)
         with pytest.raises(RuntimeError):
             log.append(drafts(20))
     check_tree(log)

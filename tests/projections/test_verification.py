@@ -1,7 +1,6 @@
 """Stored decisions are made again from the log alone and come out the same; a wrong one is named."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -168,7 +167,7 @@ def with_a_wrong_one(log: Log, **wrong: Any) -> Divergence:
     living.call(create_user(by=ROOT))
     living.call(put_policy(ALLOW_TEXT))
     record = read_record(get())
-    authorization = replace(living.decide(record, OBJECT), **wrong)
+    authorization = living.decide(record, OBJECT)._replace(**wrong)
     living.append(Draft.of(record, NATIVE, authorization.to_bytes()))
     living.call(get(), OBJECT)
     (divergence,) = found(log)
@@ -243,7 +242,7 @@ def test_a_decision_on_another_call_is_named(log: Log) -> None:
         ("PutUserPolicy", {"userName": "alice", "policyName": "p", "policyDocument": ALLOW_TEXT}),
     ):
         record = read_record(call(name, request, by=ALICE))
-        living.append(Draft.of(record, NATIVE, replace(on_myself, positions={ACCOUNT: 3}).to_bytes()))
+        living.append(Draft.of(record, NATIVE, on_myself._replace(positions={ACCOUNT: 3}).to_bytes()))
     assert [(one.position, one.reason) for one in found(log)] == [
         (3, Reason.NOT_OF_THE_CALL),
         (4, Reason.NOT_OF_THE_CALL),
