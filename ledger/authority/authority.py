@@ -270,9 +270,7 @@ class Authority:
         decision = self._decisions.get(request.action)
         if decision is not None and not decision.permission_needed:
             return _Judged(record, call, request.invalid)
-        if (
-            by is ANYBODY and request.invalid is not None
-        ):  # who says nothing of who they are is not asked about
+        if by is ANYBODY and request.invalid is not None:  # what nobody asks needs no permission
             return _Judged(record, call, request.invalid)
         try:
             questions = self._questions(decision, account, call, request)

@@ -54,7 +54,7 @@ class Decided:
             return made, made.to_bytes()
         if now.account is not self._account or now.time != self._second:
             self._account, self._second, self._kept = now.account, now.time, {}
-        request = orjson.dumps(asking.record.document["requestParameters"])
+        request = orjson.dumps(asking.record.document["requestParameters"]).decode()
         place = (*whose(by, around), action, resource, request)
         found = self._kept.get(place)
         if found is None:

@@ -26,7 +26,7 @@ _OF_THE_TIME: Final = ("aws:currenttime", "aws:epochtime", "aws:multifactorautha
 # Keys of all services that depend on what is asked for, and not only on who asks, when and whence.
 _OF_THE_CALL: Final = ("aws:resourceaccount", "aws:resourcetag/", "aws:requesttag/", "aws:tagkeys")
 _ANY: Final = "any:Call"
-REMEMBERED_BYTES_MAX: Final = 1_024
+REMEMBERED_LENGTH_MAX: Final = 1_024
 
 # Keys of a service that come with a credential, whatever service is called.
 _WITH_CREDENTIALS: Final = frozenset(
@@ -116,19 +116,19 @@ def of_time(at: int, *, mfa_since: int | None) -> dict[str, tuple[str, ...]]:
 
 
 def of_request(
-    request: bytes, *, called: str, action: str, resource_tags: Mapping[str, str]
+    request: str, *, called: str, action: str, resource_tags: Mapping[str, str]
 ) -> Mapping[str, tuple[str, ...]]:
     """Of `context_of`, the keys that `of_caller` and `of_time` leave out, of a call that nothing is recorded of yet but
     its requestParameters, as JSON. `called` is the operation: of a service that is called here, for keys of KMS and EC2
     tell of the caller too. What was told once is remembered, if it is short.
     """
-    read = _of_request if len(request) <= REMEMBERED_BYTES_MAX else _of_request.__wrapped__
+    read = _of_request if len(request) <= REMEMBERED_LENGTH_MAX else _of_request.__wrapped__
     return read(request, called, action_named(action), tuple(resource_tags.items()))
 
 
 @lru_cache(maxsize=4_096)
 def _of_request(
-    request: bytes, called: str, action: str, resource_tags: tuple[tuple[str, str], ...]
+    request: str, called: str, action: str, resource_tags: tuple[tuple[str, str], ...]
 ) -> dict[str, tuple[str, ...]]:
     record = Record({"requestParameters": orjson.loads(request)}, "", "", 0, called, None)
     return _read(Seen(record, action, None, dict(resource_tags)), _of_call(action))[0]

@@ -380,7 +380,7 @@ def test_what_follows_from_the_caller_the_time_and_the_call_is_together_all_ther
     context = who.get("sessionContext", {}).get("attributes", {})
     since = NOON - 120 if context.get("mfaAuthenticated") == "true" else None
     asked = "iam:PassRole" if action == "iam:AddRoleToInstanceProfile" else action
-    told = of_request(orjson.dumps(request), called=record.action, action=asked, resource_tags=tags)
+    told = of_request(orjson.dumps(request).decode(), called=record.action, action=asked, resource_tags=tags)
     parts = {**of_caller(record), **of_time(NOON, mfa_since=since), **told}
     assert parts == context_of(record, action=asked, resource_tags=tags).values
     other = call("ListBuckets", {"prefix": "a"}, source="s3.amazonaws.com", by=who, at=NOON + 7)
