@@ -80,9 +80,8 @@ class Contexts:
         `there` is the account that the resource is of, where that is another and known.
         """
         tags = {tag.key: tag.value for tag in tags_of(there or account, resource).values()}
-        request = orjson.dumps(
-            record.document["requestParameters"]
-        ).decode()  # orjson's bytes take 4 KiB each
+        # as text, for it is remembered, and bytes that orjson has made keep the 4 KiB they were made in
+        request = orjson.dumps(record.document["requestParameters"]).decode()
         own = of_request(request, called=record.action, action=action, resource_tags=tags)
         told = {**self.of_caller(record.document, record.time, account, by, surroundings), **_lower(own)}
         if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
