@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry
 from ledger.log import Log
+from ledger.log.engine import reading
 from ledger.log.rows import among
 from ledger.log.schema import accounts, entries, frames, mentions
 from projections import plans, vocabulary
@@ -86,12 +87,12 @@ class Activity:
         """One page of what was asked for; raises BadFilter."""
         if question.text is not None:
             self.runner.prepare()
-        with self.log.engine.connect() as connection:
+        with reading(self.log.engine) as connection:
             page = self._page(connection, question, may_wait=True)
         if page is None:
             spans_max = SPANS_MAX if self._progress is None else None
             self.runner.catch_up(spans_max=spans_max, progress=self._progress)
-            with self.log.engine.connect() as connection:
+            with reading(self.log.engine) as connection:
                 page = self._page(connection, question, may_wait=False)
         assert page is not None
         return page

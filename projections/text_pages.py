@@ -112,7 +112,7 @@ class _Ahead:
         """The next ones, as far as they may have an entry before a `last` one, by its time, or beside it."""
         taken: list[Block] = []
         while self._next is not None and len(taken) < most:
-            if last is not None and (self._next.newest < last if self._newest else self._next.oldest > last):
+            if last is not None and (self._next[0] < last if self._newest else self._next[0] > last):
                 break
             taken.append(self._next)
             self._next = next(self._blocks, None)
@@ -120,7 +120,7 @@ class _Ahead:
 
 
 def _starts(blocks: Iterable[Block]) -> Iterator[Key]:
-    return ((block.account, block.start) for block in blocks)
+    return ((account, start) for _, account, start in blocks)
 
 
 @cache

@@ -16,8 +16,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress, islice
-from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import sqlalchemy as sa
 import zstandard
@@ -34,6 +33,10 @@ TIME_SECONDS: Final = 128  # what times of blocks are told in
 READ_ENTRIES: Final = 1_024  # at a time
 FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
 OPENED_BYTES_MAX: Final = 256 << 20  # of unpacked segments that are remembered: some ten million entries
+NOWHERE: Final = -1
+
+# Neighbouring entries of one account: the time that none of them is newer (or older) than, the account, the first position.
+Block = tuple[int, int, int]
 
 segments = sa.Table(
     "text_segments",
@@ -55,15 +58,6 @@ _THERE = (
 )
 
 
-class Block(NamedTuple):
-    """Neighbouring entries of one account; none is older or newer than these seconds since 1970."""
-
-    oldest: int
-    newest: int
-    account: int
-    start: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Opened:
     account: int
@@ -76,17 +70,10 @@ class _Opened:
         """Of memory, about."""
         return self.segment.bytes + 32 * self.segment.blocks
 
-    def in_order(self, blocks: Collection[int], order: Order, since: int, until: int) -> Iterator[Block]:
-        oldest, newest = self.times.oldest, self.times.newest
-        for number in self.times.in_order(blocks, order):
-            if newest[number] >= since and oldest[number] < until:
-                start = self.start + number * BLOCK_ENTRIES
-                yield Block(oldest[number], newest[number], self.account, start)
-
 
 @dataclass(slots=True)
 class _Asked:
-    """A segment, asked for a text when its answer is needed; most never are, for a page is soon full."""
+    """A segment, asked for a text when its answer is needed: where it is old, a page is full before."""
 
     opened: _Opened
     text: bytes
@@ -99,12 +86,15 @@ class _Asked:
             self._blocks = self.opened.segment.blocks_with(self.text)
         return self._blocks
 
-    def in_order(self, order: Order, since: int, until: int) -> Iterator[tuple[int, Block | None]]:
-        """The blocks, each with the time that they are in order by; before them the first that there can be, and None."""
-        yield self.opened.times.first(order), None
-        place = 1 if order == "newest" else 0
-        for block in self.opened.in_order(self.blocks, order, since, until):
-            yield block[place], block
+    def in_order(self, order: Order, since: int, until: int) -> Iterator[Block]:
+        """The blocks that reach into a stretch of time; before them NOWHERE, at the first time that one can have."""
+        times, account, start = self.opened.times, self.opened.account, self.opened.start
+        yield times.first(order), account, NOWHERE
+        oldest, newest = times.oldest, times.newest
+        told = newest if order == "newest" else oldest
+        for number in times.in_order(self.blocks, order):
+            if newest[number] >= since and oldest[number] < until:
+                yield told[number], account, start + number * BLOCK_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +139,8 @@ class Places:
     def in_order(self, order: Order, since: int, until: int) -> Iterator[Block]:
         """The blocks that reach into a stretch of time, those first whose entries may come first."""
         streams = [one.in_order(order, since, until) for found in self.found.values() for one in found]
-        merged = heapq.merge(*streams, key=itemgetter(0), reverse=order == "newest")
-        return (block for _, block in merged if block is not None)
+        merged = heapq.merge(*streams, reverse=order == "newest")
+        return (block for block in merged if block[2] != NOWHERE)
 
 
 class _Replaced(Exception):

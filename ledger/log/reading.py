@@ -143,7 +143,7 @@ class Reader:
             some = rows[first : first + AT_ONCE]
             bodies = self._bodies(connection, some)
             joined = b"\n".join(bodies).lower()
-            starts = list(accumulate(map(len, bodies), lambda start, length: start + length + 1, initial=0))
+            starts = list(accumulate([len(body) + 1 for body in bodies], initial=0))
             at = joined.find(text)
             while at >= 0:
                 number = bisect_right(starts, at) - 1

@@ -55,10 +55,11 @@ def bound(dialect: str, numbers: Collection[int]) -> Any:
 
 def listed_bound(dialect: str, name: str) -> sa.ColumnElement[int]:
     """The numbers of the parameter of this name, a row each."""
+    numbers = sa.bindparam(name, type_=sa.Text)
     if dialect == "postgresql":
-        array = sa.bindparam(name, type_=ARRAY(sa.BigInteger))
+        array = sa.cast(numbers, ARRAY(sa.BigInteger))
         return sa.func.unnest(array, type_=sa.BigInteger).column_valued()
-    listed = sa.func.json_each(sa.bindparam(name, type_=sa.Text))
+    listed = sa.func.json_each(numbers)
     return listed.table_valued(sa.column("value", sa.BigInteger)).c.value
 
 
@@ -70,8 +71,10 @@ def among_keys_bound(
     return sa.tuple_(account, position).in_(sa.select(key // POSITIONS_MAX, key % POSITIONS_MAX))
 
 
-def bound_keys(dialect: str, keys: Iterable[Key]) -> Any:
-    return bound(dialect, [account * POSITIONS_MAX + position for account, position in keys])
+def bound_keys(dialect: str, keys: Iterable[Key]) -> str:
+    """Written here, for psycopg writes a list of numbers three times as slowly."""
+    numbers = orjson.dumps([account * POSITIONS_MAX + position for account, position in keys]).decode()
+    return f"{{{numbers[1:-1]}}}" if dialect == "postgresql" else numbers
 
 
 @lru_cache
