@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from ledger.entry import Entry
 from ledger.log import Log
+from ledger.log.engine import reading
 from ledger.log.rows import among
 from ledger.log.schema import accounts, entries, frames, mentions
 from projections import plans, vocabulary
@@ -26,6 +27,14 @@ from projections.vocabulary import BadFilter, Vocabulary
 
 SPANS_MAX = 4  # that one question takes in: some 260,000 entries, in as many seconds as there are spans
 END_OF_TIME = 2**32
+BY_WORDS = (
+    "action",
+    "service",
+    "source_ip",
+    "user_agent",
+    "error",
+    "outcome",
+)  # which the vocabulary is asked for
 
 Outcome = Literal["succeeded", "failed", "denied"]
 
@@ -77,10 +86,16 @@ class Activity:
     def page(self, question: Question) -> Page:
         """One page of what was asked for; raises BadFilter."""
         if question.text is not None:
+            self.runner.prepare()
+        with reading(self.log.engine) as connection:
+            page = self._page(connection, question, may_wait=True)
+        if page is None:
             spans_max = SPANS_MAX if self._progress is None else None
             self.runner.catch_up(spans_max=spans_max, progress=self._progress)
-        with self.log.engine.connect() as connection:
-            return self._page(connection, question)
+            with reading(self.log.engine) as connection:
+                page = self._page(connection, question, may_wait=False)
+        assert page is not None
+        return page
 
     def every(self, question: Question) -> Iterator[Entry]:
         """All that was asked for, streamed a page at a time."""
@@ -92,8 +107,8 @@ class Activity:
                 return
             question = replace(question, after=page.next)
 
-    def _page(self, connection: sa.Connection, question: Question) -> Page:
-        self._vocabulary.refresh(connection)
+    def _page(self, connection: sa.Connection, question: Question, *, may_wait: bool) -> Page | None:
+        """None where it had better wait until text is laid out."""
         plan = self._plan(connection, question)
         if plan is None:
             return Page([], None)
@@ -102,6 +117,8 @@ class Activity:
         else:
             text = as_in_json(question.text)
             places = self._texts.places(connection, text, _account_of(plan))
+            if may_wait and places.to_lay_out:
+                return None
             keys = keys_holding(connection, self.log, plan, text, places, question.limit + 1)
         found = self.log.fetch_all(connection, keys[: question.limit])
         return Page(found, cursor_of(found[-1]) if len(keys) > question.limit else None)
@@ -138,6 +155,8 @@ class Activity:
 
     def _filters(self, connection: sa.Connection, question: Question) -> list[Filter]:
         words, e = self._vocabulary, entries.c
+        if any(getattr(question, name) is not None for name in BY_WORDS):
+            words.refresh(connection)
         filters = []
         if question.principal is not None:
             filters.append(Filter(e.principal, vocabulary.principals_named(connection, question.principal)))

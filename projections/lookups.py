@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from ledger.entry import Entry
 from ledger.log import Log
 from ledger.log.names import digest
-from ledger.log.rows import among
+from ledger.log.rows import Key, among, bound_keys
 from ledger.log.schema import Kind, accounts, entries, frames, identities, mentions, principals, strings
 from ledger.record import API_DATE, INSIGHT, Identity, action_of
 from projections import plans, vocabulary
 from projections.activity import END_OF_TIME
-from projections.plans import Filter, Key, Plan, Stretch
+from projections.plans import Filter, Plan, Stretch
 from projections.resource_types import BY_NAME, Type, arns_of_name, resources_told, type_of
 
 RARE_MAX = 3_000  # resources of a type, and entries that name them: to be found by an index and sorted
@@ -118,9 +118,9 @@ class _Reading:
         if not found:
             return []
         e = entries.c
-        rows = self._connection.execute(
-            plans.at(self._connection, plan, found, e.time, e.account, e.position)
-        )
+        query = plans.at(self._connection, plan, e.time, e.account, e.position)
+        told = {"keys": bound_keys(self._connection.dialect.name, found)}
+        rows = self._connection.execute(query, told)
         places = sorted((tuple(row) for row in rows if plan.stretch.holds(tuple(row))), reverse=True)
         keys = [(account, position) for _, account, position in places]
         named = zip(keys, self._log.fetch_all(self._connection, keys), strict=True)

@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from ledger.log.rows import among
+from ledger.log.rows import Key, among, among_keys_bound
 from ledger.log.schema import entries, mentions
 
 PROBE_MAX = 3_000  # rows that are cheaper to fetch and sort than to find on the way through the log
 MERGE_MAX = 40  # numbers whose newest entries are merged, each from its own place in the index
 
 Order = Literal["newest", "oldest"]
-Key = tuple[int, int]  # account, position
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +98,12 @@ def keys(connection: sa.Connection, plan: Plan, limit: int) -> list[Key]:
     return _run(connection, every, order, limit, of=merged)
 
 
-def at(
-    connection: sa.Connection, plan: Plan, these: Iterable[Key], *columns: sa.ColumnElement[Any]
-) -> sa.Select[Any]:
-    """These entries, as far as the plan's filters let them through, in whatever order and at whatever time."""
-    e = entries.c
-    by_account: dict[int, list[int]] = {}
-    for account, position in these:
-        by_account.setdefault(account, []).append(position)
-    places = (
-        sa.and_(e.account == account, among(connection, e.position, positions))
-        for account, positions in by_account.items()
-    )
-    return _narrowed(connection, sa.select(*columns), plan, plan.filters).where(sa.or_(*places))
+def at(connection: sa.Connection, plan: Plan, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """The entries whose keys the parameter `keys` tells, as far as the plan's filters let them through, in whatever order
+    and at whatever time.
+    """
+    these = among_keys_bound(connection.dialect.name, entries.c.account, entries.c.position, "keys")
+    return narrowed(connection, sa.select(*columns).where(these), plan, plan.filters)
 
 
 def _leader(connection: sa.Connection, filters: list[Filter]) -> tuple[Filter | None, bool]:
@@ -155,10 +147,10 @@ def _select(
     if leader is not None:
         led = leader.condition(connection) if number is None else leader.column == number
         query = query.where(led)
-    return _narrowed(connection, query, plan, others)
+    return narrowed(connection, query, plan, others)
 
 
-def _narrowed(
+def narrowed(
     connection: sa.Connection, query: sa.Select[Any], plan: Plan, filters: Iterable[Filter]
 ) -> sa.Select[Any]:
     """What of a query the filters and the plan's conditions let through."""

@@ -8,7 +8,7 @@ messages as JSON, ignoring the case of ASCII letters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,19 +17,21 @@ import orjson
 import sqlalchemy as sa
 
 from ledger.log import Log
-from ledger.log.rows import among_bound, bound
+from ledger.log.rows import POSITIONS_MAX, Key, bound_keys, listed_bound
 from ledger.log.schema import entries
 from projections import plans
-from projections.plans import Key, Order, Plan
+from projections.plans import Order, Plan
 from projections.text_segment import BLOCK_ENTRIES
 from projections.texts import Block, Places
 
 PLACES_MAX = 20_000  # entries that are sooner looked at than found by another filter
 UNREAD_MAX = 2_000  # entries of no segment, of which nothing is known, that are looked at wherever they are
 STEP_MIN, STEP_MAX = 500, 20_000  # entries of the plan at a time
-BLOCKS_FIRST, BLOCKS_MIN = 80, 32  # at a time; a statement costs as much as a hundred entries
+BLOCKS_MIN, BLOCKS_MAX = 32, 5_000  # at a time; a statement costs as much as a hundred entries
 
 Place = tuple[int, int, int]  # time, account, position
+
+_WHAT = (entries.c.time, entries.c.account, entries.c.position, entries.c.coding, entries.c.body)
 
 
 def as_in_json(text: str) -> bytes:
@@ -41,8 +43,7 @@ def keys_holding(
     connection: sa.Connection, log: Log, plan: Plan, text: bytes, places: Places, limit: int
 ) -> list[Key]:
     """The account and position of the first `limit` entries, in order."""
-    narrow = any(one.column is not entries.c.account for one in plan.filters)
-    if places.unread > UNREAD_MAX or (narrow and len(places) > PLACES_MAX):
+    if places.unread > UNREAD_MAX or (_narrow(plan) and len(places) > PLACES_MAX):
         return _by_plan(connection, log, plan, text, places, limit)
     return _by_place(connection, log, plan, text, places, limit)
 
@@ -50,12 +51,14 @@ def keys_holding(
 def _by_plan(
     connection: sa.Connection, log: Log, plan: Plan, text: bytes, places: Places, limit: int
 ) -> list[Key]:
+    query = plans.at(connection, plan, *_WHAT)
     found: list[Key] = []
     step = STEP_MIN
     while True:
         keys = plans.keys(connection, plan, step)
         looked_at = [key for key in keys if key in places]
-        held = {place[1:] for place in _holding(connection, log, plan, looked_at, text)}
+        told = {"keys": bound_keys(connection.dialect.name, looked_at)}
+        held = {place[1:] for place in log.holding(connection, query, told, text)}
         found += [key for key in looked_at if key in held]
         if len(found) >= limit or len(keys) < step:
             return found[:limit]
@@ -66,23 +69,36 @@ def _by_plan(
 def _by_place(
     connection: sa.Connection, log: Log, plan: Plan, text: bytes, places: Places, limit: int
 ) -> list[Key]:
-    order = plan.stretch.order
+    order, holds = plan.stretch.order, plan.stretch.holds
+    query = _in_blocks(connection.dialect.name)
+    if plan.conditions or _narrow(plan):
+        query = plans.narrowed(connection, query, plan, plan.filters)
+
+    def held(starts: Iterable[Key]) -> list[Place]:
+        told = {"blocks": bound_keys(connection.dialect.name, sorted(starts))}
+        return [place for place in log.holding(connection, query, told, text) if holds(place)]
+
     blocks = _Ahead(places.in_order(order, *plan.stretch.bounds), order)
-    batch, looked_at = blocks.take(BLOCKS_FIRST), BLOCKS_FIRST
-    found = _holding(connection, log, plan, [*_keys_of(batch), *places.unread_keys()], text)
-    while True:
+    batch = blocks.take(max(BLOCKS_MIN, limit * 5 // 4))
+    looked_at = len(batch)
+    found = held([*_starts(batch), *places.unread_blocks()])
+    while batch:
         if len(found) < limit:
             wanted = (limit - len(found)) * looked_at * 5 // (4 * max(len(found), 1))  # at the rate so far
-            batch = blocks.take(max(BLOCKS_MIN, min(wanted, 2 * looked_at)))
+            batch = blocks.take(max(BLOCKS_MIN, min(wanted, 2 * looked_at, BLOCKS_MAX)))
         else:
             found.sort(reverse=order == "newest")
             batch = blocks.take(looked_at // 3 + 1, found[limit - 1][0])
-        if not batch:
-            break
-        found += _holding(connection, log, plan, _keys_of(batch), text)
-        looked_at += len(batch)
+        if batch:
+            found += held(_starts(batch))
+            looked_at += len(batch)
     found.sort(reverse=order == "newest")
     return [(account, position) for _, account, position in found[:limit]]
+
+
+def _narrow(plan: Plan) -> bool:
+    """Whether other filters let only some of an account's entries through."""
+    return any(one.column is not entries.c.account for one in plan.filters)
 
 
 class _Ahead:
@@ -96,58 +112,27 @@ class _Ahead:
         """The next ones, as far as they may have an entry before a `last` one, by its time, or beside it."""
         taken: list[Block] = []
         while self._next is not None and len(taken) < most:
-            if last is not None and (self._next.newest < last if self._newest else self._next.oldest > last):
+            if last is not None and (self._next[0] < last if self._newest else self._next[0] > last):
                 break
             taken.append(self._next)
             self._next = next(self._blocks, None)
         return taken
 
 
-def _keys_of(blocks: Iterable[Block]) -> list[Key]:
-    return [
-        (block.account, position)
-        for block in blocks
-        for position in range(block.start, block.start + BLOCK_ENTRIES)
-    ]
-
-
-def _holding(
-    connection: sa.Connection, log: Log, plan: Plan, keys: Sequence[Key], text: bytes
-) -> list[Place]:
-    """Those of the entries that the plan asks for and that hold the text."""
-    holds = plan.stretch.holds
-    return [
-        (time, account, position)
-        for query, told in _queries(connection, plan, keys)
-        for time, account, position, body in log.bodies(connection, query, told)
-        if text in body.lower() and holds((time, account, position))
-    ]
-
-
-def _queries(
-    connection: sa.Connection, plan: Plan, keys: Sequence[Key]
-) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
-    """What to ask for time, account, position and body of these entries, as far as the plan lets them through."""
-    e = entries.c
-    if plan.conditions or any(one.column is not e.account for one in plan.filters):
-        if keys:
-            yield plans.at(connection, plan, keys, e.time, e.account, e.position, e.coding, e.body), {}
-        return
-    dialect = connection.dialect.name
-    by_account: dict[int, list[int]] = {}
-    for account, position in keys:
-        by_account.setdefault(account, []).append(position)
-    for account, positions in by_account.items():
-        yield _bodies_at(dialect), {"account": account, "positions": bound(dialect, positions)}
+def _starts(blocks: Iterable[Block]) -> Iterator[Key]:
+    return ((account, start) for _, account, start in blocks)
 
 
 @cache
-def _bodies_at(dialect: str) -> sa.Select[Any]:
-    """Made once, for to make it takes as long as to look at a hundred entries."""
-    e = entries.c
-    return sa.select(e.time, e.account, e.position, e.coding, e.body).where(
-        e.account == sa.bindparam("account"), among_bound(dialect, e.position, "positions")
-    )
+def _in_blocks(dialect: str) -> sa.Select[Any]:
+    """The entries of the blocks that begin at `blocks`. PostgreSQL thinks a range to be of many, SQLite is slow with a list."""
+    key = listed_bound(dialect, "blocks")
+    position, start = entries.c.position, key % POSITIONS_MAX
+    if dialect == "postgresql":
+        within = position.in_([start + place for place in range(BLOCK_ENTRIES)])
+    else:
+        within = position.between(start, start + (BLOCK_ENTRIES - 1))
+    return sa.select(*_WHAT).where(entries.c.account == key // POSITIONS_MAX, within)
 
 
 def _place(connection: sa.Connection, key: Key) -> Place:

@@ -14,14 +14,13 @@ What is found is where to look, never an answer: blocks too many, but none too f
 
 from __future__ import annotations
 
-import re
 import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, compress
+from itertools import accumulate, chain, compress
 from typing import Final, NamedTuple
 
 import zstandard
@@ -38,11 +37,12 @@ _END_OF_POSTING: Final = b"\xff"
 _SKIP: Final = 0xFE
 _STEPS: Final = bytes(min(byte + 1, _SKIP) for byte in range(256))
 _ARRIVES: Final = bytes(byte != _SKIP for byte in range(256))
+_FLAGS: Final = bytes(byte & 1 for byte in range(256))  # of binary digits
 
-_SOME: Final = re.compile(rb"[^\0]")
 _HEXADECIMAL: Final = bytes(0 if byte in b"0123456789abcdef" else 1 for byte in range(256))
 _GRAM: Final = 0xFFFFFF
 _KINDS_PER_MARK: Final = 1.3  # of a block; with 1.44 half of the bits are set, which tells most for the space
+_SMALL: Final = 256  # blocks; a segment of no more has marks of twice as many kinds: it has few words kept, and is soon gone
 _KINDS_MIN, _KINDS_MAX = 15, 4_095  # odd, as all numbers of kinds are: grams are spread by the remainder
 _SATURATED: Final = 8 * _KINDS_MAX  # marks of one block
 
@@ -93,7 +93,11 @@ class Segment:
         self._words = _BETWEEN + words + _BETWEEN
         self._starts = array("I", accumulate((len(word) + 1 for word in words.split(_BETWEEN)), initial=1))
         self._postings = unpack(packed.postings).split(_END_OF_POSTING)
-        self._width = width = (blocks + 7) // 8
+        unposted = (
+            word for word, posting in zip(words.split(_BETWEEN), self._postings, strict=True) if not posting
+        )
+        self._everywhere = _BETWEEN.join([b"", *unposted, b""])
+        width = (blocks + 7) // 8
         rows = (packed.marks[first : first + width] for first in range(0, len(packed.marks), width))
         self._marks = [int.from_bytes(row, "little") for row in rows]
         kept = sum(map(len, self._postings)) + 40 * len(self._postings)
@@ -101,32 +105,35 @@ class Segment:
 
     def blocks_with(self, text: bytes) -> Collection[int]:
         """The numbers of the blocks that may hold a text, given as JSON writes it and in lower case."""
-        telling = []
-        for word, grams in _asked(text):
-            posted = self._posted(word)
-            if posted is not None:
-                marked = self._marked(grams)
-                count = len(posted) + marked.bit_count()
-                if not count:
-                    return ()
-                if 2 * count < self.blocks:
-                    telling.append(_Blocks(count, posted, marked.to_bytes(self._width, "little")))
-        if not telling:
-            return range(self.blocks)
-        fewest, *others = sorted(telling, key=len)
-        return _InAll(fewest, others) if others else fewest
+        found, asked = None, _asked(text)
+        for word, grams in asked:
+            postings = self._postings_of(word)
+            if postings is None:
+                continue
+            posted, marked = chain.from_iterable(map(decode, postings)), self._marked(grams)
+            if not marked and (not postings or len(asked) == 1):  # mostly so, and sooner told by name
+                return frozenset(posted)
+            flags = bytearray(format(marked, f"0{self.blocks}b").encode().translate(_FLAGS))
+            flags.reverse()
+            for number in posted:
+                flags[number] = 1
+            found = bytes(flags) if found is None else _both(found, flags)
+        return range(self.blocks) if found is None else Flagged(found)
 
-    def _posted(self, word: bytes) -> set[int] | None:
-        """The blocks with a kept word that holds this one; None where they are so many that they tell little."""
+    def _postings_of(self, word: bytes) -> list[bytes] | None:
+        """Those of the kept words that hold this one; None where they are of so many blocks that they tell little."""
+        if word in self._everywhere:
+            return None
         words, starts, inward = self._words, self._starts, word.startswith(_BETWEEN)
-        found: set[int] = set()
+        found, count = [], 0
         at = words.find(word)
         while at >= 0:
             number = bisect_right(starts, at + inward) - 1
             posting = self._postings[number]
-            found.update(decode(posting))
-            if not posting or EVERYWHERE * len(found) > self.blocks:
+            count += len(posting) - posting.count(_SKIP)
+            if EVERYWHERE * count > self.blocks:
                 return None
+            found.append(posting)
             at = words.find(word, starts[number + 1] - 1)
         return found
 
@@ -141,44 +148,28 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocks(Collection[int]):
-    """The blocks with one word. Most are never named: who looks has soon found enough."""
+class Flagged(Collection[int]):
+    """Some of the blocks of a segment, of which most are never named: who looks has soon found enough."""
 
-    count: int  # at most
-    posted: set[int]
-    marked: bytes  # as bits
+    flags: bytes  # for each block of the segment 1 or 0
 
     def __contains__(self, number: object) -> bool:
         assert isinstance(number, int)
-        return number in self.posted or bool(self.marked[number >> 3] >> (number & 7) & 1)
+        return self.flags[number] == 1
 
     def __len__(self) -> int:
-        return self.count
+        return self.flags.count(1)
 
     def __iter__(self) -> Iterator[int]:
-        yield from self.posted
-        for some in _SOME.finditer(self.marked):
-            byte, first = some[0][0], 8 * some.start()
-            for number in range(first, first + 8):
-                if byte >> (number - first) & 1 and number not in self.posted:
-                    yield number
+        number = self.flags.find(1)
+        while number >= 0:
+            yield number
+            number = self.flags.find(1, number + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _InAll(Collection[int]):
-    """The blocks with each of several words."""
-
-    fewest: _Blocks
-    others: list[_Blocks]
-
-    def __contains__(self, number: object) -> bool:
-        return number in self.fewest and all(number in one for one in self.others)
-
-    def __len__(self) -> int:
-        return len(self.fewest)
-
-    def __iter__(self) -> Iterator[int]:
-        return (number for number in self.fewest if all(number in one for one in self.others))
+def _both(some: bytes, others: bytes | bytearray) -> bytes:
+    bits = int.from_bytes(some) & int.from_bytes(others)
+    return bits.to_bytes(len(some))
 
 
 def encode(numbers: Iterable[int]) -> bytes:
@@ -262,7 +253,8 @@ def _grams(word: bytes) -> set[int]:
 def _marks(marked: Sequence[array[int]]) -> bytes:
     """For each kind of mark, which is a remainder of the gram, the blocks that have it as bits."""
     marks_of_one = sum(map(len, marked)) / len(marked)
-    kinds = min(max(int(marks_of_one * _KINDS_PER_MARK) | 1, _KINDS_MIN), _KINDS_MAX)
+    wanted = marks_of_one * _KINDS_PER_MARK * (2 if len(marked) <= _SMALL else 1)
+    kinds = min(max(int(wanted) | 1, _KINDS_MIN), _KINDS_MAX)
     width = (len(marked) + 7) // 8
     bits = bytearray(kinds * width)
     for number, grams in enumerate(marked):

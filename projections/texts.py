@@ -13,25 +13,30 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Final, NamedTuple
+from itertools import compress, islice
+from typing import Final
 
 import sqlalchemy as sa
 import zstandard
 
 from ledger.log import Log
+from ledger.log.rows import Key
 from ledger.log.schema import accounts, entries
-from projections.plans import Key, Order
+from projections.plans import Order
 from projections.runner import Projection, Span, metadata
-from projections.text_segment import BLOCK_ENTRIES, LEVEL, Packed, Segment, pack
+from projections.text_segment import BLOCK_ENTRIES, LEVEL, Flagged, Packed, Segment, pack
 
 SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64, 16)
 TIME_SECONDS: Final = 128  # what times of blocks are told in
 READ_ENTRIES: Final = 1_024  # at a time
 FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
 OPENED_BYTES_MAX: Final = 256 << 20  # of unpacked segments that are remembered: some ten million entries
+NOWHERE: Final = -1
+
+# Neighbouring entries of one account: the time that none of them is newer (or older) than, the account, the first position.
+Block = tuple[int, int, int]
 
 segments = sa.Table(
     "text_segments",
@@ -46,13 +51,11 @@ segments = sa.Table(
 )
 
 
-class Block(NamedTuple):
-    """Neighbouring entries of one account; none is older or newer than these seconds since 1970."""
-
-    oldest: int
-    newest: int
-    account: int
-    start: int
+_THERE = (
+    sa.select(accounts.c.id, accounts.c.size, segments.c.start, segments.c.size)
+    .join_from(accounts, segments, segments.c.account == accounts.c.id, isouter=True)
+    .order_by(accounts.c.id, segments.c.start)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +70,58 @@ class _Opened:
         """Of memory, about."""
         return self.segment.bytes + 32 * self.segment.blocks
 
-    def in_order(self, numbers: Collection[int], order: Order, since: int, until: int) -> Iterator[Block]:
-        oldest, newest = self.times.oldest, self.times.newest
-        for number in self.times.in_order(numbers, order):
+
+@dataclass(slots=True)
+class _Asked:
+    """A segment, asked for a text when its answer is needed: where it is old, a page is full before."""
+
+    opened: _Opened
+    text: bytes
+    _blocks: Collection[int] | None = None
+
+    @property
+    def blocks(self) -> Collection[int]:
+        """Those that may hold it."""
+        if self._blocks is None:
+            self._blocks = self.opened.segment.blocks_with(self.text)
+        return self._blocks
+
+    def in_order(self, order: Order, since: int, until: int) -> Iterator[Block]:
+        """The blocks that reach into a stretch of time; before them NOWHERE, at the first time that one can have."""
+        times, account, start = self.opened.times, self.opened.account, self.opened.start
+        yield times.first(order), account, NOWHERE
+        oldest, newest = times.oldest, times.newest
+        told = newest if order == "newest" else oldest
+        for number in times.in_order(self.blocks, order):
             if newest[number] >= since and oldest[number] < until:
-                start = self.start + number * BLOCK_ENTRIES
-                yield Block(oldest[number], newest[number], self.account, start)
+                yield told[number], account, start + number * BLOCK_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where a text may stand: blocks of the segments, and all that is in none."""
 
-    found: dict[int, list[tuple[_Opened, Collection[int]]]]  # by account, in order
+    found: dict[int, list[_Asked]]  # by account, in order
     beyond: dict[int, tuple[int, int]]  # by account: the first position that no segment has, and the head
+
+    @property
+    def to_lay_out(self) -> bool:
+        """Whether entries are in no segment that could be in one."""
+        return any(end - start >= SIZES[-1] for start, end in self.beyond.values())
 
     @property
     def unread(self) -> int:
         """How many entries no segment has."""
         return sum(end - start for start, end in self.beyond.values())
 
-    def unread_keys(self) -> Iterator[Key]:
+    def unread_blocks(self) -> Iterator[Key]:
+        """Where blocks begin that no segment has."""
         for account, (start, end) in self.beyond.items():
-            yield from ((account, position) for position in range(start, end))
+            yield from ((account, position) for position in range(start, end, BLOCK_ENTRIES))
 
     def __len__(self) -> int:
         """How many entries there are to be looked at, at most."""
-        blocks = sum(len(numbers) for found in self.found.values() for _, numbers in found)
+        blocks = sum(len(one.blocks) for found in self.found.values() for one in found)
         return BLOCK_ENTRIES * blocks + self.unread
 
     def __contains__(self, key: Key) -> bool:
@@ -102,22 +130,17 @@ class Places:
         if account in self.beyond and position >= self.beyond[account][0]:
             return True
         found = self.found.get(account, [])
-        place = bisect_right(found, position, key=lambda one: one[0].start) - 1
+        place = bisect_right(found, position, key=lambda one: one.opened.start) - 1
         if place < 0:
             return False
-        one, numbers = found[place]
-        return (position - one.start) // BLOCK_ENTRIES in numbers
+        one = found[place]
+        return (position - one.opened.start) // BLOCK_ENTRIES in one.blocks
 
     def in_order(self, order: Order, since: int, until: int) -> Iterator[Block]:
         """The blocks that reach into a stretch of time, those first whose entries may come first."""
-        streams = [
-            one.in_order(numbers, order, since, until)
-            for found in self.found.values()
-            for one, numbers in found
-        ]
-        if order == "newest":
-            return heapq.merge(*streams, key=lambda block: block.newest, reverse=True)
-        return heapq.merge(*streams, key=lambda block: block.oldest)
+        streams = [one.in_order(order, since, until) for found in self.found.values() for one in found]
+        merged = heapq.merge(*streams, reverse=order == "newest")
+        return (block for block in merged if block[2] != NOWHERE)
 
 
 class _Replaced(Exception):
@@ -141,30 +164,23 @@ class Texts:
                 continue  # by a larger one, which happens a few times at most while a log grows by 65,536 entries
 
     def _places(self, connection: sa.Connection, text: bytes, account: int | None) -> Places:
-        s = segments.c
-        query = sa.select(s.account, s.start, s.size).order_by(s.account, s.start)
-        heads = sa.select(accounts.c.id, accounts.c.size)
-        if account is not None:
-            query, heads = query.where(s.account == account), heads.where(accounts.c.id == account)
-        keys = [(row.account, row.start, row.size) for row in connection.execute(query)]
-        ends = {one: start + size for one, start, size in keys}
-        beyond = {
-            head.id: (ends.get(head.id, 0), head.size)
-            for head in connection.execute(heads)
-            if ends.get(head.id, 0) < head.size
-        }
-        found: dict[int, list[tuple[_Opened, Collection[int]]]] = {}
-        for one in self._open(connection, keys):
-            found.setdefault(one.account, []).append((one, one.segment.blocks_with(text)))
-        return Places(found, beyond)
+        query = _THERE if account is None else _THERE.where(accounts.c.id == account)
+        found: dict[int, list[_Asked]] = {}
+        beyond: dict[int, tuple[int, int]] = {}
+        for number, head, start, size in connection.execute(query).all():
+            end = 0 if start is None else start + size
+            if size is not None:
+                opened = self._open(connection, (number, start, size))
+                found.setdefault(number, []).append(_Asked(opened, text))
+            beyond[number] = end, head
+        return Places(found, {number: rest for number, rest in beyond.items() if rest[0] < rest[1]})
 
-    def _open(self, connection: sa.Connection, keys: Sequence[tuple[int, int, int]]) -> Iterator[_Opened]:
-        for key in keys:
-            with self._turn:
-                known = self._opened.get(key)
-                if known is not None:
-                    self._opened.move_to_end(key)
-            yield known or self._load(connection, key)
+    def _open(self, connection: sa.Connection, key: tuple[int, int, int]) -> _Opened:
+        with self._turn:
+            known = self._opened.get(key)
+            if known is not None:
+                self._opened.move_to_end(key)
+        return known or self._load(connection, key)
 
     def _load(self, connection: sa.Connection, key: tuple[int, int, int]) -> _Opened:
         account, start, size = key
@@ -192,13 +208,23 @@ class _Times:
     oldest: array[int]
     newest: array[int]
     orders: dict[Order, array[int]] = field(default_factory=dict)  # all blocks, as soon as they are asked for
+    firsts: dict[Order, int] = field(default_factory=dict)
 
-    def in_order(self, numbers: Collection[int], order: Order) -> Iterable[int]:
-        if FEW * len(numbers) < len(self.oldest):
-            return self._sorted(numbers, order)
+    def first(self, order: Order) -> int:
+        """The time that the first of all blocks is in order by."""
+        if order not in self.firsts:
+            self.firsts[order] = max(self.newest) if order == "newest" else min(self.oldest)
+        return self.firsts[order]
+
+    def in_order(self, blocks: Collection[int], order: Order) -> Iterable[int]:
+        if FEW * len(blocks) < len(self.oldest):
+            return self._sorted(blocks, order)
         if order not in self.orders:
             self.orders[order] = array("H", self._sorted(range(len(self.oldest)), order))
-        return (number for number in self.orders[order] if number in numbers)
+        every = self.orders[order]
+        if isinstance(blocks, Flagged):
+            return compress(every, map(blocks.flags.__getitem__, every))
+        return filter(blocks.__contains__, every)
 
     def _sorted(self, numbers: Iterable[int], order: Order) -> list[int]:
         newest = order == "newest"
@@ -279,5 +305,5 @@ def _read(
 
 
 TEXTS = Projection(
-    "texts", version=1, tables=(segments,), advance=advance, grain=SIZES[-1], span_max=SIZES[0]
+    "texts", version=2, tables=(segments,), advance=advance, grain=SIZES[-1], span_max=SIZES[0]
 )

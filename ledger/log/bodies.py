@@ -253,10 +253,15 @@ class Compression:
                 return size.to_bytes(2) + frame[len(head) :]
         return frame
 
-    def decompress(self, number: int, packed: bytes) -> bytes:
-        if packed[0] < SIZE_MAX >> 8:
-            packed = _frame_head(packed[0] << 8 | packed[1], len(packed) - 2) + packed[2:]
-        return self._decompressors[number].decompress(packed)
+    def decompress(self, number: int, body: bytes, start: int = 0) -> bytes:
+        """What stands in a body from there on."""
+        first = body[start]
+        if first < SIZE_MAX >> 8:
+            rest = body[start + 2 :]
+            body = _frame_head(first << 8 | body[start + 1], len(rest)) + rest
+        elif start:
+            body = body[start:]
+        return self._decompressors[number].decompress(body)
 
 
 def _parameters(strategy: int) -> zstandard.ZstdCompressionParameters:

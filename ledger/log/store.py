@@ -34,7 +34,16 @@ from ledger.log.preparation import (
     told_by,
 )
 from ledger.log.reading import Reader, everything
-from ledger.log.rows import among, among_bound, bound, insert_rows, upsert_rows
+from ledger.log.rows import (
+    Key,
+    among,
+    among_bound,
+    among_keys_bound,
+    bound,
+    bound_keys,
+    insert_rows,
+    upsert_rows,
+)
 from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, erasures, mentions, tails
 from ledger.log.tiles import Growing
 from ledger.log.training import decided_samples, train_dictionary
@@ -384,16 +393,14 @@ class Log:
         found = {entry.position: entry for entry in self._at(connection, account, positions)}
         return [found[position] for position in positions if position in found]
 
-    def fetch_all(self, connection: sa.Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
+    def fetch_all(self, connection: sa.Connection, keys: Sequence[Key]) -> list[Entry]:
         """The entries of these accounts (by their numbers) and positions, in the order asked for."""
-        by_account: dict[int, list[int]] = {}
-        for account, position in keys:
-            by_account.setdefault(account, []).append(position)
-        found = {
-            (account, entry.position): entry
-            for account, positions in by_account.items()
-            for entry in self._at(connection, account, positions)
-        }
+        if not keys:
+            return []
+        dialect = connection.dialect.name
+        rows = connection.execute(_entries_of(dialect), {"keys": bound_keys(dialect, keys)}).all()
+        made = self.reader.entries_of(connection, rows)
+        found = {(account, entry.position): entry for (_, account, *_), entry in zip(rows, made, strict=True)}
         return [found[key] for key in keys]
 
     def bodies(
@@ -401,6 +408,12 @@ class Log:
     ) -> Iterator[tuple[Any, ...]]:
         """What text is looked for in: requests, responses and messages as JSON. See Reader.bodies."""
         return self.reader.bodies(connection, query, told)
+
+    def holding(
+        self, connection: sa.Connection, query: sa.Select[Any], told: Mapping[str, Any], text: bytes
+    ) -> list[tuple[Any, ...]]:
+        """Which of them hold a text. See Reader.holding."""
+        return self.reader.holding(connection, query, told, text)
 
     def entries_at(self, account_id: str, positions: Sequence[int]) -> list[Entry]:
         """The entries at these positions of an account, in the order asked for."""
@@ -553,6 +566,11 @@ def _entries_at(dialect: str) -> sa.Select[Any]:
     return everything().where(
         entries.c.account == sa.bindparam("account"), among_bound(dialect, entries.c.position, "positions")
     )
+
+
+@cache
+def _entries_of(dialect: str) -> sa.Select[Any]:
+    return everything().where(among_keys_bound(dialect, entries.c.account, entries.c.position, "keys"))
 
 
 @cache

@@ -502,7 +502,10 @@ def test_those_with_an_authorization_are_found(log: Log) -> None:
 def test_an_authorization_is_no_part_of_the_text_of_a_record(log: Log) -> None:
     log.append([draft(Origin(), b'{"resource":"arn:aws:s3:::needle"}', requestParameters={"hay": "stack"})])
     with log.engine.connect() as connection:
-        ((told,),) = log.bodies(connection, sa.select(entries.c.coding, entries.c.body))
+        query = sa.select(entries.c.position, entries.c.coding, entries.c.body)
+        ((_, told),) = log.bodies(connection, query)
+        assert [tuple(row) for row in log.holding(connection, query, {}, b"stack")] == [(0,)]
+        assert log.holding(connection, query, {}, b"needle") == []
     assert b"stack" in told and b"needle" not in told
 
 
