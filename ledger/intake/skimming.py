@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, Struct
 
 from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
 from ledger.intake.decoding import may_hold_long_number
-from ledger.intake.limits import MIB
+from ledger.intake.limits import Limits
 from ledger.intake.usual_records import UNDECODED, Skimmed, Unusual, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
 from ledger.log.preparation import Prepared, prepare_parts
@@ -28,7 +28,7 @@ Row = tuple[Any, ...]
 Take = Callable[[int, dict[str, Any]], tuple[Draft, Parts] | None]
 """Makes a draft of the record at this index of the file, decoded whole; None where it is rejected."""
 
-RECORD_BYTES_MAX: Final = MIB  # a larger one may have to be rejected
+RECORD_BYTES_MAX: Final = Limits().record_bytes_max  # a larger one may have to be rejected
 
 
 class _File(Struct, forbid_unknown_fields=True, gc=False):

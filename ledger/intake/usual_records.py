@@ -120,7 +120,9 @@ def take_apart(record: Skimmed, raws: list[bytes]) -> tuple[Any, ...] | None:
         first = b',"additionalEventData":%b' % canonical(orjson.loads(raw))
     seconds = whole_seconds(stamp)
     if frame is None or seconds is None or event_id is UNSET or not is_uuid(event_id):
-        if any(map(is_deep, raws[-4:])):
+        if record.tlsDetails is not UNSET:
+            raws.append(bytes(record.tlsDetails))
+        if any(map(is_deep, raws[-5:])):  # nothing else looks at these
             raise Unusual
         return None
 

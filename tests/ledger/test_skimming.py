@@ -214,6 +214,7 @@ def test_a_usual_file_is_not_decoded_whole() -> None:
         file_of([texts_of(USUAL), [*texts_of(USUAL), ("resources", "[12345678901234567890123]")]]),
         file_of([[*texts_of(USUAL), ("resources", "[1e400]"), ("resources", "[]")]]),
         file_of([texts_of(USUAL | {"responseElements": {"a": "b" * MIB}})]),
+        file_of([[*texts_of(USUAL | {"eventID": "none"}), ("tlsDetails", "[" * 202 + "]" * 202)]]),
         file_of([texts_of(USUAL)])[:-1],
         b"\xef\xbb\xbf" + file_of([texts_of(USUAL)]),
         b"[]",
