@@ -49,8 +49,7 @@ READ_ONLY_VERBS = (
 )
 PREFIX_OF_SOURCE = {"monitoring": "cloudwatch", "ses": "ses", "elasticmapreduce": "elasticmapreduce"}
 API_DATE = re.compile(r"(?<=[a-z])20\d{6}(v\d+)?$")
-DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-CLOCK = re.compile(r"T([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 SECONDS = {f":{second:02}Z": second for second in range(60)}
 INSIGHT = "cloudtrail:Insight"
 TIME_MAX = 2**32
@@ -244,23 +243,17 @@ def parse_time(stamp: str) -> int:
 
 def whole_seconds(stamp: str) -> int | None:
     """Seconds since 1970 of a time that `format_time` writes so; None of any other."""
-    midnight, minutes, seconds = _midnight(stamp[:10]), _minutes(stamp[10:16]), SECONDS.get(stamp[16:])
-    return None if midnight is None or minutes is None or seconds is None else midnight + minutes + seconds
+    minute, seconds = _minute(stamp[:16]), SECONDS.get(stamp[16:])
+    return None if minute is None or seconds is None else minute + seconds
 
 
-@lru_cache(maxsize=4_096)
-def _midnight(day: str) -> int | None:
+@lru_cache(maxsize=8_192)
+def _minute(text: str) -> int | None:
     try:
-        seconds = int(datetime.fromisoformat(f"{day}T00:00:00Z").timestamp()) if DAY.fullmatch(day) else -1
+        seconds = int(datetime.fromisoformat(f"{text}:00Z").timestamp()) if MINUTE.fullmatch(text) else -1
     except ValueError:
         return None
-    return seconds if 0 <= seconds < TIME_MAX - 86_400 else None
-
-
-@lru_cache(maxsize=1_440)
-def _minutes(clock: str) -> int | None:
-    found = CLOCK.fullmatch(clock)
-    return 3600 * int(found[1]) + 60 * int(found[2]) if found else None
+    return seconds if 0 <= seconds < TIME_MAX - 60 else None
 
 
 @lru_cache(maxsize=16_384)
@@ -302,19 +295,19 @@ def _insight(document: dict[str, Any], account_id: str | None) -> Record:
 
 def _account_of(document: Document, fallback: str | None) -> str:
     recipient: Any = document.get("recipientAccountId")
-    if _is_account_id(recipient):
+    if is_account_id(recipient):
         return recipient
     identity = document.get("userIdentity")
     told = identity.get("accountId") if isinstance(identity, Mapping) else None
     for candidate in (told, fallback):
-        if _is_account_id(candidate):
+        if is_account_id(candidate):
             return candidate
     raise RecordRejected(
         "no-account", "neither recipientAccountId nor userIdentity.accountId names an account"
     )
 
 
-def _is_account_id(candidate: Any) -> TypeGuard[str]:
+def is_account_id(candidate: Any) -> TypeGuard[str]:
     return type(candidate) is str and candidate.isascii() and candidate.isdigit() and len(candidate) <= 12
 
 

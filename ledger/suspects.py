@@ -42,11 +42,14 @@ def _pattern() -> Any:
 _SECRET: Final = _pattern()
 
 
+def is_deep(text: bytes) -> bool:
+    """Whether a JSON text may be nested as deep as redaction counts."""
+    return len(text) >= 2 * _BRACKETS_MAX and text.count(b"{") + text.count(b"[") >= _BRACKETS_MAX
+
+
 def suspects(texts: Sequence[bytes]) -> set[int]:
     """The indexes of those canonical records that redaction may have to change."""
-    found = {
-        index for index, text in enumerate(texts) if text.count(b"{") + text.count(b"[") >= _BRACKETS_MAX
-    }
+    found = {index for index, text in enumerate(texts) if is_deep(text)}
     ends = list(accumulate(len(text) + 1 for text in texts))
     joined = b"\n".join(texts)
     at = 0

@@ -42,12 +42,12 @@ def decode(text: bytes, *, depth_max: int) -> Any:
             value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise _undecodable(error, depth_max) from error
-    if _may_hold_long_number(text):
+    if may_hold_long_number(text):
         _refuse_inexact(text)
     return value
 
 
-def _may_hold_long_number(text: bytes) -> bool:
+def may_hold_long_number(text: bytes) -> bool:
     """Whether there are many digits in a row and no quotes around them. Quick, for every record is asked."""
     digits = text.translate(_DIGITS)
     at = digits.find(_LONG)

@@ -7,9 +7,9 @@ piece by piece, record by record, so that what is whole in it is found and the r
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -23,6 +23,10 @@ from ledger.intake.splitting import split, split_swallowed
 from ledger.own_records import SOURCE
 
 Outcome = Batch | Reject | Skipped
+Made = TypeVar("Made")
+Skim = Callable[[bytes, str | None], list[Made] | None]
+"""Makes something of a text that is all there without decoding it; None where that can't be done. It is told the account
+for records that name none themselves."""
 
 # In small letters. Text without any of these was never a log.
 _TELLING: Final = (b'"eventname', b'"eventversion', b'"eventsource', b'"eventtime')
@@ -32,7 +36,13 @@ _HELD_MAX: Final = 10_000
 _RESPLITS_MAX: Final = 100
 
 
-def read_source(source: Source, limits: Limits | None = None) -> Iterator[Outcome]:
+def skim_nothing(text: bytes, account_hint: str | None) -> None:
+    return None
+
+
+def read_source(
+    source: Source, limits: Limits | None = None, *, skim: Skim[Made] = skim_nothing
+) -> Iterator[Outcome | Made]:
     """Every record of a source, or why there is none. Whatever the bytes are, nothing is raised.
 
     Records that were whole before a damage are given, and the damage is one Reject that names the place: a log cut
@@ -45,7 +55,7 @@ def read_source(source: Source, limits: Limits | None = None) -> Iterator[Outcom
         yield Reject(source.name, "", Reason.UNREADABLE, error.strerror or "cannot be opened")
         return
     try:
-        yield from _read(source, tap, limits)
+        yield from _read(source, tap, limits, skim)
         if tap.changed():
             yield Reject(source.name, "", Reason.CHANGED, "the file was written to while it was read")
     except OSError as error:
@@ -54,12 +64,14 @@ def read_source(source: Source, limits: Limits | None = None) -> Iterator[Outcom
         tap.close()
 
 
-def _read(source: Source, tap: Tap, limits: Limits) -> Iterator[Outcome]:
+def _read(source: Source, tap: Tap, limits: Limits, skim: Skim[Made]) -> Iterator[Outcome | Made]:
     if source.size is not None and source.size <= limits.whole_bytes_max:
         packed = tap.read(limits.whole_bytes_max + 1)
         whole = inflate_whole(packed, bytes_max=limits.whole_bytes_max)
         if whole is not None:
-            yield from _Reading(source, source.name, limits).whole(whole)
+            reading = _Reading(source, source.name, limits)
+            made = skim(whole, reading.file_account)
+            yield from reading.whole(whole) if made is None else made
             return
         tap.file.seek(0)
         source.consumed = 0

@@ -34,6 +34,8 @@ NAMES_BYTES_MAX: Final = 30_000  # of all that were given: what fits into a pipe
 WAITING_BYTES_MAX: Final = 16 << 20  # of messages that are ready before anyone has asked for them
 PIPE_BYTES: Final = 1 << 20
 STOP_SECONDS_MAX: Final = 10
+# glibc would give the memory of each file's text back, only to ask for it again with the next: mallopt(3).
+KEEPS_MEMORY: Final = {"MALLOC_TRIM_THRESHOLD_": f"{32 << 20}", "MALLOC_MMAP_THRESHOLD_": f"{32 << 20}"}
 
 
 class WorkerFailed(RuntimeError):
@@ -87,7 +89,7 @@ class _Worker:
             [sys.executable, "-P", "-m", __name__],  # nothing of the folder that somebody happens to be in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**KEEPS_MEMORY, **os.environ, "PYTHONPATH": path},
             pipesize=PIPE_BYTES,
         )
         self._send(dictionaries)

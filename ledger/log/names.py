@@ -80,8 +80,9 @@ class Names:
 
     def learn(self, connection: sa.Connection, batch: Prepared) -> None:
         """See to it that everything in a batch has its number in `strings`, `frames` and `identities`."""
-        new_frames = set(batch.frame) - self.frames.keys()
-        new_identities = set(batch.identity) - self.identities.keys()
+        # `set - keys` would go through all that is remembered, not through what is asked for.
+        new_frames = set(batch.frame).difference(self.frames)
+        new_identities = set(batch.identity).difference(self.identities)
         for kind, texts in (
             (Kind.KEY, set(batch.key)),
             (Kind.ADDRESS, set(batch.address)),
@@ -90,7 +91,7 @@ class Names:
             (Kind.RESOURCE, set(chain.from_iterable(batch.resources))),
             (Kind.ACTION, {action_named(orjson.loads(frame)) for frame in new_frames}),
         ):
-            missing = texts - self.strings[kind].keys()
+            missing = texts.difference(self.strings[kind])
             if missing:
                 self._learn_strings(connection, kind, [text for text in missing if text is not None])
         if new_frames:

@@ -103,7 +103,7 @@ def prepare_parts(drafts: Sequence[tuple[Draft, Parts]], compression: Compressio
             origin = drafted_of
             origin_bytes = origin.to_bytes()
             before = body_bytes(b"", origin_bytes)[:-1]
-        event_head, event_tail = _of_uuid(record.event_id) if layout else event_number(record.event_id)
+        event_head, event_tail = uuid_number(record.event_id) if layout else event_number(record.event_id)
         salt, mark, dictionary = salts[at : at + SALT_BYTES], 0, of_records
         if authorization is None:
             committed = sha256(b"%b%b%b}" % (salt, before, canonical_record))  # `commit` of `body_bytes`
@@ -187,10 +187,10 @@ _take_apart = struct.Struct(">i12s").unpack
 def event_number(event_id: str) -> tuple[int, bytes]:
     """An event id as 32 bits to index and 12 bytes more: the UUID itself, or a hash of an id that is none."""
     if UUID.fullmatch(event_id):
-        return _of_uuid(event_id)
+        return uuid_number(event_id)
     head, tail = _take_apart(sha256(event_id.encode()).digest()[:16])
     return head, tail
 
 
-def _of_uuid(event_id: str) -> tuple[Any, ...]:
+def uuid_number(event_id: str) -> tuple[Any, ...]:
     return _take_apart(bytes.fromhex(event_id.replace("-", "")))
