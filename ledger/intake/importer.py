@@ -96,9 +96,10 @@ def _import(
         drafts = _outcomes(((source, read_drafts(source)) for source in every), tally)
         _write(drafts, log, tally, batch_max or DRAFTS_MAX)
         return
-    if not log.dictionaries():
-        log.train(_samples(ahead))
-    with Workers(workers, log.dictionaries()) as team:
+    with Workers(workers) as team:
+        if not log.dictionaries():
+            log.train(_samples(ahead))
+        team.tell(log.dictionaries())
         _write_prepared(_outcomes(team.read(every), tally), log, tally, batch_max or PREPARED_MAX)
 
 

@@ -43,11 +43,14 @@ class WorkerFailed(RuntimeError):
 
 
 class Workers:
-    """Some processes that share the work, source by source. A pipe can't be handed on, so it is read here."""
+    """Some processes that share the work, source by source. A pipe can't be handed on, so it is read here.
 
-    def __init__(self, count: int, dictionaries: dict[int, bytes]) -> None:
-        self._compression = Compression(dictionaries)
-        self._workers = [_Worker(dictionaries) for _ in range(count)]
+    They start, which takes as long as to train a dictionary, before they are told the dictionaries.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._compression = Compression()
+        self._workers = [_Worker() for _ in range(count)]
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +60,12 @@ class Workers:
     ) -> None:
         for worker in self._workers:
             worker.stop()
+
+    def tell(self, dictionaries: dict[int, bytes]) -> None:
+        """What bodies are compressed with; to be told once, before anything is read."""
+        self._compression = Compression(dictionaries)
+        for worker in self._workers:
+            worker.send(dictionaries)
 
     def read(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Iterator[Outcome]]]:
         """Each source with what it held, in order. One must be read to its end before the next is asked for."""
@@ -82,7 +91,7 @@ def _names_bytes(given: Iterable[tuple[Source, object]]) -> int:
 
 
 class _Worker:
-    def __init__(self, dictionaries: dict[int, bytes]) -> None:
+    def __init__(self) -> None:
         known = os.environ.get("PYTHONPATH")
         path = f"{ROOT}{os.pathsep}{known}" if known else str(ROOT)
         self._process = subprocess.Popen(
@@ -92,10 +101,9 @@ class _Worker:
             env={**KEEPS_MEMORY, **os.environ, "PYTHONPATH": path},
             pipesize=PIPE_BYTES,
         )
-        self._send(dictionaries)
 
     def give(self, source: Source) -> None:
-        self._send((source.name, source.named))
+        self.send((source.name, source.named))
 
     def outcomes(self) -> Iterator[Outcome]:
         """What became of the source that was given first."""
@@ -128,7 +136,7 @@ class _Worker:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has ended; why is told where its answers are read
             _write(self._process.stdin, marshal.dumps(message))
@@ -149,9 +157,7 @@ def _receive(pipe: IO[bytes]) -> Any:
 def main() -> None:
     """The other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the importer, which then closes the pipes
-    os.nice(
-        5
-    )  # who writes goes first: with fewer processors than processes an import takes a twelfth less time
+    os.nice(5)  # who writes goes first: with fewer processors than processes that is a twelfth of the time
     gc.disable()  # it would walk over each file's records again and again, and they hold no cycles
     tasks, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever prints must not print into the answers

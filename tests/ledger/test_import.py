@@ -322,8 +322,9 @@ def sources(folder: Path) -> list[Source]:
 
 def test_an_error_in_a_reading_process_comes_to_light(tmp_path: Path) -> None:
     folder = write_many(tmp_path / "logs", files=2, each=10)
-    with Workers(1, {}) as team:
-        team._workers[0]._send("no task at all")
+    with Workers(1) as team:
+        team.tell({})
+        team._workers[0].send("no task at all")
         with pytest.raises(WorkerFailed, match="Traceback"):
             for _, outcomes in team.read(sources(folder)):
                 list(outcomes)
@@ -331,7 +332,8 @@ def test_an_error_in_a_reading_process_comes_to_light(tmp_path: Path) -> None:
 
 def test_a_reading_process_that_dies_is_noticed(tmp_path: Path) -> None:
     folder = write_many(tmp_path / "logs", files=200, each=10)
-    with Workers(2, {}) as team, pytest.raises(WorkerFailed, match="status -9"):
+    with Workers(2) as team, pytest.raises(WorkerFailed, match="status -9"):
+        team.tell({})
         for number, (_, outcomes) in enumerate(team.read(sources(folder))):
             list(outcomes)
             if number == 3:
@@ -342,7 +344,8 @@ def test_a_file_that_vanishes_is_a_reject(tmp_path: Path, log: Log) -> None:
     folder = write_many(tmp_path / "logs", files=3, each=10)
     found = sources(folder)
     (folder / "0001.json.gz").unlink()
-    with Workers(1, {}) as team:
+    with Workers(1) as team:
+        team.tell({})
         outcomes = [list(outcomes) for _, outcomes in team.read(found)]
     assert [type(one[0]).__name__ for one in outcomes] == ["Prepared", "Reject", "Prepared"]
 
