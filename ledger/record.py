@@ -211,6 +211,11 @@ def canonical(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
+def to_keep(text: bytes) -> bytes:
+    """A copy of bytes that orjson has just made, which keep the 4 KiB or more that they were made in."""
+    return bytes(memoryview(text))
+
+
 @lru_cache(maxsize=65_536)
 def action_of(event_source: str, event_name: str) -> str:
     """`lambda.amazonaws.com`, `ListFunctions20150331` → `lambda:ListFunctions`."""

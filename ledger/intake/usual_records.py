@@ -24,7 +24,7 @@ from ledger.log.bodies import (
     split_identity,
 )
 from ledger.log.preparation import uuid_number
-from ledger.record import canonical, is_account_id, whole_seconds
+from ledger.record import canonical, is_account_id, to_keep, whole_seconds
 from ledger.resources import resources_of
 from ledger.suspects import is_deep
 
@@ -267,7 +267,7 @@ def _identity(raw: bytes) -> tuple[bytes, tuple[bytes, str | None, int | None]]:
     document = orjson.loads(raw)
     if type(document) is not dict or is_deep(raw) or may_hold_long_number(raw):
         raise Unusual
-    return canonical(document), split_identity(document)
+    return to_keep(canonical(document)), split_identity(document)
 
 
 def _connection(raw: bytes) -> tuple[bytes, bytes, Any]:

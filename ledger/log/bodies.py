@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 import zstandard
 
-from ledger.record import Record, canonical, format_time, whole_seconds
+from ledger.record import Record, canonical, format_time, to_keep, whole_seconds
 
 # A layout is WHOLE, or SPLIT with any of the marks.
 WHOLE: Final = 0
@@ -364,7 +364,7 @@ def framed(members: _Members) -> Framed:
     elif "\x00" in error:
         error = error.replace("\x00", "\ufffd")
     told = {name: value for name, value in zip(FRAME_MEMBERS, members, strict=True) if value is not ...}
-    made = Framed(members, canonical(told), usual, _usual_host(members[0], members[2]), error)
+    made = Framed(members, to_keep(canonical(told)), usual, _usual_host(members[0], members[2]), error)
     if usual and bool not in map(type, members[:7] + members[9:]) and str not in map(type, members[7:9]):
         if len(_frames) >= _FRAMES_MAX:
             _frames.clear()
@@ -393,10 +393,10 @@ def split_identity(identity: dict[str, Any]) -> tuple[bytes, str | None, int | N
                 attributes = attributes.copy()
                 del attributes["creationDate"]
                 identity["sessionContext"] = {**context, "attributes": attributes}
-    return _sorted(orjson.dumps(identity)), key, began
+    return _sorted(orjson.dumps(identity).decode()), key, began
 
 
 @lru_cache(maxsize=16_384)
-def _sorted(text: bytes) -> bytes:
+def _sorted(text: str) -> bytes:
     """The canonical bytes of a JSON text that comes again and again."""
-    return canonical(orjson.loads(text))
+    return to_keep(canonical(orjson.loads(text)))
