@@ -150,7 +150,7 @@ def r12(bench: Bench) -> Parts:
         yield (
             name,
             lambda url=url: publishing.published_with_faults(  # type: ignore[misc]
-                url(), bench.folder(), rounds=bench.so_many(10)
+                url(), bench.folder(), rounds=bench.so_many(3)
             ),
         )
 
