@@ -25,6 +25,7 @@ from ledger.intake.sources import Source, find_sources
 from ledger.intake.workers import Workers
 from ledger.log import Appended, Log
 from ledger.log.preparation import Prepared
+from ledger.log.vacuuming import settle
 
 DRAFTS_MAX: Final = 5_000  # a batch; they are decoded, and ten times as large as what was made ready
 PREPARED_MAX: Final = 20_000  # the more at once, the fewer times each page of an index is written
@@ -33,6 +34,7 @@ LOOKED_AHEAD_MAX: Final = 2_000  # sources, to judge how much there is to do and
 ALONE_BYTES_MAX: Final = 2 << 20  # on disk; below that a second process takes longer to start than it saves
 SAMPLE_RECORDS_OF_ONE: Final = 200  # source
 SAMPLE_RECORDS: Final = 5_000
+SETTLED_MIN: Final = 10_000  # new entries; of fewer a database learns in time by itself
 WORKERS_MAX: Final = 2  # more would only wait for the one that writes
 
 
@@ -79,6 +81,8 @@ def import_paths(
         tally = _Tally(file, progress)
         try:
             _import(log, tally, find_sources(paths, stdin=stdin), batch_max, workers)
+            if tally.summary.appended >= SETTLED_MIN:
+                settle(log.engine)
         except KeyboardInterrupt:
             tally.summary.interrupted = True
         return tally.summed_up()

@@ -29,6 +29,7 @@ from ledger.log.schema import (
     strings,
 )
 from ledger.log.store import Turn
+from ledger.log.vacuuming import vacuum
 from ledger.own_records import SOURCE
 from ledger.record import Record
 
@@ -170,12 +171,10 @@ def sweep(engine: sa.Engine) -> None:
     makes the room free to be written over; it neither writes over it nor reaches into its own log. Raises Remains.
     """
     try:
-        with closing(engine.raw_connection()) as borrowed:
-            if engine.dialect.name == "sqlite":
-                _rewrite(borrowed)
-            else:
-                _vacuum(borrowed)
-            borrowed.detach()  # with settings of its own
+        if engine.dialect.name == "sqlite":
+            _rewrite(engine)
+        elif warned := vacuum(engine, _TOUCHED):
+            raise Remains(warned[0])
     except engine.dialect.loaded_dbapi.Error as error:
         raise Remains(f"the database was not swept: {str(error).splitlines()[0]}") from error
 
@@ -183,26 +182,17 @@ def sweep(engine: sa.Engine) -> None:
 _TOUCHED = (entries, mentions, principals, identities, frames, strings, arrivals)
 
 
-def _vacuum(borrowed: Any) -> None:
-    """Tables of somebody else's PostgreSQL leaves as they are, and only warns of it."""
-    warned: list[str] = []
-    connection = borrowed.driver_connection
-    connection.autocommit = True
-    connection.add_notice_handler(lambda notice: warned.append(str(notice.message_primary)))
-    borrowed.cursor().execute(f"VACUUM {', '.join(table.name for table in _TOUCHED)}")
-    if warned:
-        raise Remains(warned[0])
-
-
-def _rewrite(borrowed: Any) -> None:
-    cursor = borrowed.cursor()
-    cursor.execute("PRAGMA temp_store = FILE")  # the ledger may be larger than the memory
-    cursor.execute("VACUUM")
-    busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise Remains(
-            f"somebody reads the ledger, so that {os.path.basename(_file(cursor))}-wal was not emptied"
-        )
+def _rewrite(engine: sa.Engine) -> None:
+    with closing(engine.raw_connection()) as borrowed:
+        borrowed.detach()  # with settings of its own, nobody else is given it
+        cursor: Any = borrowed.cursor()
+        cursor.execute("PRAGMA temp_store = FILE")  # the ledger may be larger than the memory
+        cursor.execute("VACUUM")
+        busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Remains(
+                f"somebody reads the ledger, so that {os.path.basename(_file(cursor))}-wal was not emptied"
+            )
 
 
 def _file(cursor: Any) -> str:

@@ -15,7 +15,9 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+import sqlalchemy as sa
 
+from ledger.intake import importer
 from ledger.intake.importer import Summary, import_paths
 from ledger.intake.sources import Source
 from ledger.intake.workers import WorkerFailed, Workers
@@ -121,6 +123,22 @@ def test_an_import_goes_into_either_database(database_url: str, tmp_path: Path) 
     assert {account: len(found) for account, found in documents(log).items()} == dict.fromkeys(
         ACCOUNTS, 1_000
     )
+    log.engine.dispose()
+
+
+def test_postgresql_knows_at_once_how_much_a_large_import_brought(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it plans the first questions as if there were next to nothing."""
+    log = Log(open_engine(postgres_url, create=True))
+    known = sa.text("SELECT reltuples FROM pg_class WHERE relname = 'entries'")
+    import_paths(log, [write_many(tmp_path / "few", files=2, each=250)], workers=0)
+    with log.engine.connect() as connection:
+        assert (connection.execute(known).scalar() or 0) < 1_000  # if it has looked at all
+    monkeypatch.setattr(importer, "SETTLED_MIN", 500)
+    import_paths(log, [write_many(tmp_path / "many", files=4, each=250)], workers=0)
+    with log.engine.connect() as connection:
+        assert connection.execute(known).scalar() == 1_000
     log.engine.dispose()
 
 
