@@ -383,6 +383,25 @@ def test_somebody_whose_id_is_told_late_is_one_principal() -> None:
     ]
 
 
+def test_an_id_that_is_told_once_more_takes_nothing_of_what_was() -> None:
+    """Between its two lives the role is one that nobody has told of."""
+    admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+    records = [
+        create_role(at=NOON - 3),
+        call("AttachRolePolicy", {"roleName": "deploy", "policyArn": admin}, at=NOON - 2),
+        call("DeleteRole", {"roleName": "deploy"}, at=NOON),
+        call("DeleteRolePolicy", {"roleName": "deploy", "policyName": "one"}, at=NOON + 2),
+        create_role(at=NOON + 7),
+    ]
+    begin, end = NOON - 1, NOON + SECONDS
+    with ledger(records) as asked:
+        told = asked.permissions.who_can(
+            "s3:GetObject", BUCKET, since=begin, until=end, context={}, account=ACCOUNT
+        )
+        assert seconds_of(told, begin, end)[ROLE, begin] == "yes"
+        assert seconds_of(told, begin, end) == told_by_seconds(asked, "s3:GetObject", BUCKET, begin, end)
+
+
 def test_strangers_whom_a_trust_policy_lets_in_are_named() -> None:
     records = [
         create_role(at=NOON),

@@ -102,7 +102,9 @@ class Candidates:
             assert isinstance(before, User | Role)
             named = step.after.user_named if kind is Kind.USER else step.after.role_named
             after = named(before.name)
-            if after is not None and isinstance(subject.find, Held):
+            if after is None or (account_id, (kind, after.id)) in self._held:
+                continue  # who had that id before goes on with it
+            if isinstance(subject.find, Held):
                 subject.find.unique_id = after.id
                 self._held[account_id, (kind, after.id)] = subject
 
