@@ -142,7 +142,7 @@ def content_at(prepared: Prepared, index: int, compression: Compression) -> byte
     dictionary, layout, authorized = Coding.of(prepared.coding[index])
     body, authorization = prepared.body[index], None
     split_at = prefix_bytes(layout)
-    rest = compression.decompress(dictionary, body[split_at:])
+    rest = compression.decompress(dictionary, body, split_at)
     if authorized:
         authorization, rest = without_authorization(rest)
     if layout == WHOLE:

@@ -44,7 +44,7 @@ def decided_samples(connection: sa.Connection, compression: Compression, count: 
     for number, body in connection.execute(query):
         if body:  # an erased record has none
             coding = Coding.of(number)
-            samples.append(compression.decompress(coding.dictionary, body[prefix_bytes(coding.layout) :]))
+            samples.append(compression.decompress(coding.dictionary, body, prefix_bytes(coding.layout)))
     return samples
 
 
@@ -54,9 +54,12 @@ def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:
     Its tables, which no sample has, and the seams between the pieces that it was put together from stay as they are.
     """
     counts = dict.fromkeys(_pieces(trained), 0)
+    undecided = set(counts)
     for sample in samples:
-        for piece in counts.keys() & set(_pieces(sample)):
+        for piece in undecided.intersection(_pieces(sample)):
             counts[piece] += 1
+            if counts[piece] == SHARED_MIN:
+                undecided.remove(piece)
     rare, shared = bytearray(len(trained)), bytearray(len(trained))
     for at, piece in enumerate(_pieces(trained)):
         if count := counts[piece]:
