@@ -137,9 +137,7 @@ class Reader:
         """
         rows = connection.execute(query, told).all()
         found: list[tuple[Any, ...]] = []
-        for first in range(
-            0, len(rows), AT_ONCE
-        ):  # joined: to look into each by itself takes three times as long
+        for first in range(0, len(rows), AT_ONCE):  # joined, for one by one takes three times as long
             some = rows[first : first + AT_ONCE]
             bodies = self._bodies(connection, some)
             joined = b"\n".join(bodies).lower()

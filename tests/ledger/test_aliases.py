@@ -1,10 +1,7 @@
 """An account alias is one account's of a ledger, however many processes give them out. Asked of both databases."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +16,9 @@ from ledger.policy.request import caller_of
 from ledger.record import read_record
 from ledger.vault.keys import Keyring, new_key
 from ledger.vault.store import Vault
+from tests.at_once import said_at_once
 from tests.ledger.told import NOON, call
 
-ROOT = Path(__file__).parents[2]
 HERE = Surroundings("127.0.0.1", "test", "00000000-0000-4000-8000-000000000000")
 ONE, OTHER, THIRD = "111111111111", "222222222222", "333333333333"
 FILE = Origin("trail.json.gz", "ab" * 32)
@@ -118,26 +115,6 @@ def test_of_four_processes_that_want_an_alias_at_once_one_gets_it(database_url: 
         begin(made.turns, account, email="root@example.com", password_hash="none", around=HERE)
     made.close()
     engine.dispose()
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", TAKE, database_url, keys, str(first)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for first in processes
-    ]
-    try:
-        for process in running:
-            assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        got = [list(map(int, process.communicate(timeout=120)[0].split())) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
+    said = said_at_once(TAKE, [(database_url, keys, str(first)) for first in processes], seconds_max=120)
+    got = [list(map(int, line.split())) for line in said]
     assert [sum(winners) for winners in zip(*got, strict=True)] == [1] * 10

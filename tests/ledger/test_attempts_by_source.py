@@ -1,7 +1,5 @@
 """Guessing is slow by the address that it comes from, too, however many owners are guessed at, and in however many processes."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +9,8 @@ import pytest
 from ledger.vault import attempts
 from ledger.vault.attempts import SOURCE_FORGIVEN_SECONDS, SOURCE_FREE_FAILURES, TooManyAttempts, source_of
 from ledger.vault.keys import new_key
-from tests.ledger.test_vault_store import ACCOUNT, DEVICE, ROOT, SEED, Kept
+from tests.at_once import said_at_once
+from tests.ledger.test_vault_store import ACCOUNT, DEVICE, SEED, Kept
 
 HERE, ELSEWHERE = "203.0.113.9", "203.0.113.10"
 
@@ -147,29 +146,9 @@ print(heard, flush=True)
 
 
 def test_nor_in_four_processes_at_once(kept: Kept, database_url: str) -> None:
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", GUESS, database_url, kept.keys, ACCOUNT, HERE, str(kept.now), str(first)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for first in range(0, 400, 100)
-    ]
-    try:
-        for process in running:
-            assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        told = [int(process.communicate(timeout=120)[0]) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-    assert sum(told) == SOURCE_FREE_FAILURES + 1
+    words = (database_url, kept.keys, ACCOUNT, HERE, str(kept.now))
+    told = said_at_once(GUESS, [(*words, str(first)) for first in range(0, 400, 100)], seconds_max=120)
+    assert sum(map(int, told)) == SOURCE_FREE_FAILURES + 1
 
 
 @pytest.mark.parametrize(

@@ -703,23 +703,21 @@ def test_a_ledger_of_before_the_authorizations_and_the_vault_goes_on(database_ur
     log.engine.dispose()
 
 
-def test_a_newer_ledger_is_left_alone(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "newer"),
+        ("DELETE FROM alembic_version", "alembic_version is empty"),
+    ],
+    ids=["newer", "of no schema"],
+)
+def test_a_ledger_of_another_schema_is_left_alone(database_url: str, spoilt: str, said: str) -> None:
     engine = open_engine(database_url, create=True)
     with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql(spoilt)
     engine.dispose()
     for create in (True, False):
-        with pytest.raises(LedgerUnavailable, match="newer"):
-            open_engine(database_url, create=create)
-
-
-def test_a_ledger_that_does_not_say_its_schema_is_left_alone(database_url: str) -> None:
-    engine = open_engine(database_url, create=True)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM alembic_version")
-    engine.dispose()
-    for create in (True, False):
-        with pytest.raises(LedgerUnavailable, match="alembic_version is empty"):
+        with pytest.raises(LedgerUnavailable, match=said):
             open_engine(database_url, create=create)
 
 

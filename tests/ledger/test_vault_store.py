@@ -1,7 +1,5 @@
 """What the vault promises, on both databases."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +21,8 @@ from ledger.vault.rotation import rotate
 from ledger.vault.sealing import SecretDamaged
 from ledger.vault.store import Vault
 from ledger.vault.tables import vault_keys, vault_secrets
+from tests.at_once import said_at_once
 
-ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, OTHER = "111122223333", "444455556666"
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 KEY = Keep(SecretKind.ACCESS_KEY, KEY_ID, SECRET)
@@ -420,28 +418,7 @@ print(vault.code_accepted(account, serial, code, float(now)), flush=True)
 def test_of_four_processes_that_bring_a_code_at_once_one_is_let_in(kept: Kept, database_url: str) -> None:
     kept.apply(DEVICE)
     words = [database_url, kept.keys, ACCOUNT, DEVICE.id, str(kept.now), code(kept)]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", BRING, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for _ in range(4)
-    ]
-    try:
-        for process in running:
-            assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        told = [process.communicate(timeout=60)[0] for process in running]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
+    told = said_at_once(BRING, [words] * 4, seconds_max=60)
     assert sorted(told) == ["False\n"] * 3 + ["True\n"]
 
 
