@@ -6,8 +6,9 @@ is worked out once and remembered. The parts are those that `ledger.log.bodies.s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from sys import intern
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import orjson
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -27,9 +28,6 @@ from ledger.log.preparation import uuid_number
 from ledger.record import canonical, is_account_id, to_keep, whole_seconds
 from ledger.resources import resources_of
 from ledger.suspects import is_deep
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 REMEMBERED_MAX: Final = 8_192
 _NULL: Final = b"null"
@@ -82,21 +80,26 @@ class Unusual(Exception):
     """There is something in the file that is told only where all of it is decoded."""
 
 
-_frames: dict[tuple[Any, ...], Frame | None] = {}
-_identities: dict[bytes, tuple[bytes, tuple[bytes, str | None, int | None]]] = {}
-_connections: dict[bytes, tuple[bytes, bytes, Any]] = {}
-_addresses: dict[str | UnsetType, tuple[str | None, bytes]] = {}
-_agents: dict[str | UnsetType, tuple[str | None, bytes]] = {}
-
-
 def take_apart(record: Skimmed, raws: list[bytes]) -> tuple[Any, ...] | None:
     """As `ledger.log.bodies.split` with the canonical record; None where the record is not of the usual form.
 
     `raws` gets what was decoded. Raises Unusual.
     """
-    frame = _framed(record)
-    raw = bytes(record.userIdentity)
-    identity, identity_parts = _identities.get(raw) or _remember(_identities, raw, _identity(raw))
+    frame = _frame(
+        (
+            record.eventSource,
+            record.eventName,
+            record.awsRegion,
+            record.errorCode,
+            record.eventVersion,
+            record.eventType,
+            record.eventCategory,
+            record.readOnly,
+            record.managementEvent,
+            record.recipientAccountId,
+        )
+    )
+    identity, identity_parts = _identity(bytes(record.userIdentity))
     raw = bytes(record.requestParameters)
     raws.append(raw)
     request, main = _value(raw)
@@ -126,19 +129,14 @@ def take_apart(record: Skimmed, raws: list[bytes]) -> tuple[Any, ...] | None:
             raise Unusual
         return None
 
-    address, source = _addresses.get(record.sourceIPAddress) or _said(
-        _addresses, b"sourceIPAddress", record.sourceIPAddress
-    )
-    agent, program = _agents.get(record.userAgent) or _said(_agents, b"userAgent", record.userAgent)
+    address, source = _said(b"sourceIPAddress", record.sourceIPAddress)
+    agent, program = _said(b"userAgent", record.userAgent)
     layout, prefix = request_number(record.requestID)
     if record.requestID is not UNSET:
         number = b',"requestID":%b' % canonical(record.requestID)
         number_kept = b"" if prefix else number
     if record.tlsDetails is not UNSET:
-        raw = bytes(record.tlsDetails)
-        connection, connection_kept, host = _connections.get(raw) or _remember(
-            _connections, raw, _connection(raw)
-        )
+        connection, connection_kept, host = _connection(bytes(record.tlsDetails))
         if host is not None and host == frame.host:
             layout |= USUAL_HOST
         else:
@@ -216,25 +214,7 @@ class Frame(NamedTuple):
     after_time: bytes
 
 
-def _framed(record: Skimmed) -> Frame | None:
-    members = (
-        record.eventSource,
-        record.eventName,
-        record.awsRegion,
-        record.errorCode,
-        record.eventVersion,
-        record.eventType,
-        record.eventCategory,
-        record.readOnly,
-        record.managementEvent,
-        record.recipientAccountId,
-    )
-    try:
-        return _frames[members]
-    except KeyError:
-        return _remember(_frames, members, _frame(members))
-
-
+@lru_cache(maxsize=REMEMBERED_MAX)
 def _frame(members: tuple[Any, ...]) -> Frame | None:
     """None where a record with these is not of the usual form. Raises Unusual."""
     source, name, region, error, _, kind, _, _, _, account_id = members
@@ -262,6 +242,7 @@ def _frame(members: tuple[Any, ...]) -> Frame | None:
     )
 
 
+@lru_cache(maxsize=REMEMBERED_MAX)
 def _identity(raw: bytes) -> tuple[bytes, tuple[bytes, str | None, int | None]]:
     """Raises Unusual."""
     document = orjson.loads(raw)
@@ -270,6 +251,7 @@ def _identity(raw: bytes) -> tuple[bytes, tuple[bytes, str | None, int | None]]:
     return to_keep(canonical(document)), split_identity(document)
 
 
+@lru_cache(maxsize=REMEMBERED_MAX)
 def _connection(raw: bytes) -> tuple[bytes, bytes, Any]:
     """As it stands in a record, as it does without the host's name, and that name. Raises Unusual."""
     if may_hold_long_number(raw):
@@ -291,23 +273,15 @@ def _value(raw: bytes) -> tuple[Any, bytes]:
     return value, canonical(value)
 
 
-def _said(
-    known: dict[str | UnsetType, tuple[str | None, bytes]], name: bytes, value: str | UnsetType
-) -> tuple[str | None, bytes]:
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _said(name: bytes, value: str | UnsetType) -> tuple[str | None, bytes]:
     """A text that has a column, if there is one, and as it stands in the record. Raises Unusual."""
     if value is UNSET:
-        return _remember(known, value, (None, b""))
+        return None, b""
     if "\0" in value:
         raise Unusual
-    return _remember(known, value, (intern(value), _member(name, value)))
+    return intern(value), _member(name, value)
 
 
 def _member(name: bytes, value: Any) -> bytes:
     return b"" if value is UNSET else b',"%b":%b' % (name, canonical(value))
-
-
-def _remember(known: dict[Key, Value], key: Key, value: Value) -> Value:
-    if len(known) >= REMEMBERED_MAX:
-        known.clear()
-    known[key] = value
-    return value
