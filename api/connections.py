@@ -28,9 +28,9 @@ TIMEOUT, CONTENT_TOO_LARGE, HEAD_TOO_LARGE = 408, 413, 431
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of one connection, and how many there may be, in all and from one address (of IPv6 the /64). A head is a request's first line with its headers; bytes are counted
-    beyond the piece that it came with first. `first_seconds` is how long a client may take to send anything at all,
-    `answer_seconds` how long to make room for the rest of an answer.
+    """Of one connection, and how many there may be, in all and from one address (of IPv6 the /64). A head is a request's
+    first line with its headers; bytes are counted beyond the piece that it came with first. `first_seconds` is how long
+    a client may take to send anything at all, `answer_seconds` how long to make room for the rest of an answer.
     """
 
     connections_max: int = CONNECTIONS_MAX

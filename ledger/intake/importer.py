@@ -75,7 +75,8 @@ def import_paths(
     """Append every record that the paths lead to, and sum up; `progress` sees the sum after each batch.
 
     What can't be taken in is written to `rejects`. Ctrl-C ends the import after a whole batch and the summary says
-    so. `batch_max` bounds the records of a batch, by default as is best. `workers` is the number of processes that read beside this one, which writes; None leaves it to the size.
+    so. `batch_max` bounds the records of a batch, by default as is best. `workers` is the number of processes that read
+    beside this one, which writes; None leaves it to the size.
     """
     with RejectsFile(rejects) if rejects else nullcontext() as file, collecting_seldom():
         tally = _Tally(file, progress)
