@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from ledger.log.schema import entries
 
 DICTIONARY_BYTES: Final = 112_640
 SAMPLES_MAX: Final = 10_000  # more make it no better
-PIECE_BYTES: Final = 8
+PIECE_BYTES: Final = 8  # as many as a number of 64 bits has
 SHARED_MIN: Final = 4  # records, or a piece of text is left out
 
 
@@ -53,7 +53,8 @@ def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:
 
     Its tables, which no sample has, and the seams between the pieces that it was put together from stay as they are.
     """
-    counts = dict.fromkeys(_pieces(trained), 0)
+    pieces = _pieces(trained)
+    counts = dict.fromkeys(pieces, 0)
     undecided = set(counts)
     for sample in samples:
         for piece in undecided.intersection(_pieces(sample)):
@@ -61,7 +62,7 @@ def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:
             if counts[piece] == SHARED_MIN:
                 undecided.remove(piece)
     rare, shared = bytearray(len(trained)), bytearray(len(trained))
-    for at, piece in enumerate(_pieces(trained)):
+    for at, piece in enumerate(pieces):
         if count := counts[piece]:
             marked = shared if count >= SHARED_MIN else rare
             marked[at : at + PIECE_BYTES] = b"\1" * PIECE_BYTES
@@ -70,5 +71,12 @@ def _without_rare_pieces(trained: bytes, samples: Sequence[bytes]) -> bytes:
     )
 
 
-def _pieces(text: bytes) -> Iterator[bytes]:
-    return (text[at : at + PIECE_BYTES] for at in range(len(text) - PIECE_BYTES + 1))
+def _pieces(text: bytes) -> list[int]:
+    """Each run of PIECE_BYTES in a text, wherever it begins, as a number: cut out as bytes it takes twice as long, while calls
+    wait.
+    """
+    view, found = memoryview(text), [0] * max(0, len(text) - PIECE_BYTES + 1)
+    for first in range(min(PIECE_BYTES, len(found))):
+        stop = len(text) - (len(text) - first) % PIECE_BYTES
+        found[first::PIECE_BYTES] = view[first:stop].cast("Q").tolist()
+    return found
