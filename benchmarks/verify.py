@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.tree import draft, ledger  # noqa: E402
+from ledger.collector import collecting_seldom  # noqa: E402
 from ledger.entry import body_bytes  # noqa: E402
 from ledger.log import Log, open_engine  # noqa: E402
 from ledger.record import canonical  # noqa: E402
@@ -39,9 +40,10 @@ def main() -> None:
     options.add_argument("--db", help="a ledger that is there, instead of one made for this")
     given = options.parse_args()
     if given.db is not None:
-        compare(Log(open_engine(given.db)), given.rounds)
+        with collecting_seldom():
+            compare(Log(open_engine(given.db)), given.rounds)
         return
-    with ledger() as log:
+    with ledger() as log, collecting_seldom():  # as every command does
         for start in range(0, given.entries, BATCH):
             log.append([draft(number) for number in range(start, min(start + BATCH, given.entries))])
         compare(log, given.rounds)

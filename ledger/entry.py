@@ -60,8 +60,7 @@ class Draft(NamedTuple):
         return Draft(record, canonical(record.document), origin, authorization)
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """What is hashed into the tree: nothing here names a person, `principal` is a pseudonym."""
 
     account_id: str

@@ -27,7 +27,7 @@ class Erasures:
         self._bodiless: dict[int, tuple[Any, Any]] = {}  # position → what the row has of the event id
         self._named: dict[int, Mapping[int, str | None]] = {}  # erasing entry → positions, event ids
 
-    def take(self, row: sa.Row[Any], one: Rederived) -> None:
+    def take(self, row: Any, one: Rederived) -> None:
         """An entry that was derived again."""
         if one.bodiless:
             self._bodiless[row.position] = (row.event_head, row.event_tail)

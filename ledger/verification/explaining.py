@@ -6,7 +6,6 @@ What an entry commits to names its own position. So a row that somebody moved st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -28,10 +27,10 @@ class Explaining:
         self._searches = 0
 
     def explain(
-        self, row: sa.Row[Any], leaf: Leaf, *, expected_previous: int | None, next_leaf: Leaf | None
+        self, row: Any, leaf: Leaf, *, expected_previous: int | None, next_leaf: Leaf | None
     ) -> tuple[Kind, str]:
         """`leaf` is what the row gives, `next_leaf` what the row after it does."""
-        if replace(leaf, previous=expected_previous).hash() == row.leaf_hash:
+        if leaf._replace(previous=expected_previous).hash() == row.leaf_hash:
             return Kind.EDITED_COLUMN, "back is not what was written"
         hashes, backs = _neighbours(self._connection, row)
         moved = self._moved(leaf, hashes, backs)
@@ -72,14 +71,12 @@ def _stood(leaf: Leaf, position: int, hashes: dict[int, bytes], backs: dict[int,
     back = None if leaf.previous is None else leaf.position - leaf.previous
     for told in {back, backs.get(position)}:
         previous = None if told is None else position - told
-        if replace(leaf, position=position, previous=previous).hash() in kept:
+        if leaf._replace(position=position, previous=previous).hash() in kept:
             return True
     return False
 
 
-def _neighbours(
-    connection: sa.Connection, row: sa.Row[Any]
-) -> tuple[dict[int, bytes], dict[int, int | None]]:
+def _neighbours(connection: sa.Connection, row: Any) -> tuple[dict[int, bytes], dict[int, int | None]]:
     query = sa.select(entries.c.position, entries.c.leaf_hash, entries.c.back).where(
         entries.c.account == row.account,
         entries.c.position >= row.position - WINDOW,

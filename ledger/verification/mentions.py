@@ -7,8 +7,8 @@ a secret of this run, and only a block whose sums differ is looked at row by row
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -40,7 +40,7 @@ class Mentions:
         found: dict[int, int] = {}
         streamed = connection.execution_options(stream_results=True, max_row_buffer=10_000)
         for part in streamed.execute(query).partitions(10_000):
-            self._sum(found, [(row[0], row[1], row[2]) for row in part])
+            self._sum(found, part)
         return sorted(
             block for block in self._sums.keys() | found.keys() if self._sums.get(block) != found.get(block)
         )
@@ -66,7 +66,7 @@ class Mentions:
             for position in sorted({row[2] for row in rows}):
                 found.add(Difference(Kind.EDITED_COLUMN, said, self._account_id, position))
 
-    def _sum(self, sums: dict[int, int], told: Iterable[Mention]) -> None:
+    def _sum(self, sums: dict[int, int], told: Iterable[Sequence[Any]]) -> None:
         secret = self._secret
         for resource, time, position in told:
             block = position // BLOCK if type(position) is int else -1

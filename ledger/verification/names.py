@@ -75,7 +75,7 @@ class Known:
         self.pseudonyms: dict[int, bytes] = {}  # of those who made entries that were erased
         self._resources: dict[str, int] = {}
 
-    def learn(self, rows: Sequence[sa.Row[Any]]) -> None:
+    def learn(self, rows: Sequence[Any]) -> None:
         """What these rows of entries name. What is not there stays unknown."""
         memories: tuple[dict[int, Any], ...] = (self.strings, self.frames, self.identities, self.arrivals)
         for memory in memories:
@@ -107,7 +107,7 @@ class Known:
         if NO_FRAME in used:
             self._learn_erased([row for row in rows if not row.body])
 
-    def _learn_erased(self, rows: Sequence[sa.Row[Any]]) -> None:
+    def _learn_erased(self, rows: Sequence[Any]) -> None:
         x = erasures.c
         positions = {row.position for row in rows}
         columns = (x.position, x.account, x.erased_by, x.commitment)

@@ -21,7 +21,7 @@ from ledger.log.bodies import (
     without_authorization,
 )
 from ledger.log.erasing import ERASE, ERASED_ENTRY, records_erased
-from ledger.log.preparation import content_of, event_number
+from ledger.log.preparation import content_of, event_number, uuid_number
 from ledger.log.schema import Kind as StringKind
 from ledger.log.schema import entries
 from ledger.merkle.trees import HASH_BYTES
@@ -40,7 +40,7 @@ class Rederived:
     """What an entry's stored bytes give. `leaf` is None where they can't be put together, and `wrong` says why."""
 
     leaf: Leaf | None = None
-    content: bytes = b""
+    content: bytes = b""  # what tells duplicates, where it is asked for
     resources: list[str] = field(default_factory=list)
     wrong: str | None = None
     edited: list[str] = field(default_factory=list)  # the columns that do not follow from the body
@@ -49,26 +49,25 @@ class Rederived:
 
 
 class Rederiving:
-    """Derives entries again. `known` has learned what the rows name."""
+    """Derives entries again, of StoredRows. `known` has learned what they name."""
 
     def __init__(self, compression: Compression, known: Known) -> None:
         self._compression = compression
         self._known = known
         self._usual: set[tuple[type, ...]] = set()
 
-    def again(self, row: sa.Row[Any], account_id: str) -> Rederived:
+    def again(self, row: Any, account_id: str, *, with_content: bool = False) -> Rederived:
         try:
-            return self._again(row, account_id)
+            return self._again(row, account_id, with_content=with_content)
         except UNREADABLE as error:
             return Rederived(wrong=f"{type(error).__name__}: {str(error)[:200]}")
 
-    def _again(self, row: sa.Row[Any], account_id: str) -> Rederived:
+    def _again(self, row: Any, account_id: str, *, with_content: bool) -> Rederived:
         # SQLite keeps in a column whatever somebody puts there, and 5.0 would do for 5.
         kinds = tuple(map(type, row))
         if kinds not in self._usual:
             _check_types(row)
             self._usual.add(kinds)
-        values: Any = row
         (
             _,
             position,
@@ -91,14 +90,14 @@ class Rederiving:
             leaf_hash,
             salt,
             body,
-        ) = values  # as the table has them; asked for by name they take a tenth of the time of all this
+        ) = row  # as the table has them
         if not body:
             return self._of_leaf(row, account_id)
         if len(salt) != SALT_BYTES or len(leaf_hash) != HASH_BYTES:
             raise ValueError("the salt or the leaf hash has another length")
         dictionary, layout, authorized = Coding.of(coding)
         split_at = prefix_bytes(layout)
-        rest = self._compression.decompress(dictionary, body[split_at:])
+        rest = self._compression.decompress(dictionary, body, split_at)
         authorization = None
         if authorized:
             authorization, rest = without_authorization(rest)
@@ -153,7 +152,7 @@ class Rederiving:
         )
         derived = (
             record.time,
-            event_number(record.event_id),
+            uuid_number(record.event_id) if parts.layout else event_number(record.event_id),
             parts.frame,
             frame.action,
             parts.error,
@@ -169,7 +168,7 @@ class Rederiving:
         )
         return Rederived(
             leaf=leaf,
-            content=content_of(canonical_record, authorization),
+            content=content_of(canonical_record, authorization) if with_content else b"",
             resources=resources_of(document, account_id),
             edited=[] if stored == derived else _edited(stored, derived),
             names=records_erased(record, native=origin == NATIVE.to_bytes())
@@ -180,7 +179,7 @@ class Rederiving:
             else f"the record is of account {record.account_id}",
         )
 
-    def _of_leaf(self, row: sa.Row[Any], account_id: str) -> Rederived:
+    def _of_leaf(self, row: Any, account_id: str) -> Rederived:
         """Of an entry without a body: what is left of it has to give the leaf."""
         kept = self._known.erasures.get((row.account, row.position))
         if kept is None:
@@ -227,8 +226,8 @@ def _edited(stored: tuple[Any, ...], derived: tuple[Any, ...]) -> list[str]:
     return [name for name, one, told in zip(DERIVED, stored, derived, strict=True) if one != told]
 
 
-def _check_types(row: sa.Row[Any]) -> None:
-    for name, value in row._mapping.items():
+def _check_types(row: Any) -> None:
+    for name, value in row._asdict().items():
         if value is None and name in _OPTIONAL:
             continue
         if type(value) is not (bytes if name in _BYTES else int):

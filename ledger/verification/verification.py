@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ledger.checkpoint import Checkpoint
 from ledger.log import Log
 from ledger.log.bodies import Compression
-from ledger.log.reading import Reader
+from ledger.log.reading import Reader, StoredRow
 from ledger.log.rows import among
 from ledger.log.schema import accounts, entries, tails
 from ledger.log.tiles import TreeDamaged, tree_of
@@ -130,9 +130,11 @@ class _Verification:
         query = sa.select(entries).where(
             entries.c.account == account, among(self._connection, entries.c.position, positions)
         )
-        rows = self._connection.execute(query).all()
+        rows: list[Any] = list(map(StoredRow._make, self._connection.execute(query)))
         self._known.learn(rows)
-        return {row.position: self._rederiving.again(row, account_id).content for row in rows}
+        return {
+            row.position: self._rederiving.again(row, account_id, with_content=True).content for row in rows
+        }
 
 
 class _Walk:
@@ -192,7 +194,7 @@ class _Walk:
         self._check_mentions()
         self._erasures.end(self._connection, self._rederiving)
 
-    def _pages(self, start: int | None = None, stop: int | None = None) -> Iterator[Sequence[sa.Row[Any]]]:
+    def _pages(self, start: int | None = None, stop: int | None = None) -> Iterator[Sequence[Any]]:
         query = sa.select(entries).where(entries.c.account == self._account).order_by(entries.c.position)
         if start is None and self._start:
             start = self._start  # of a whole log also what stands before position 0 would be found
@@ -200,7 +202,7 @@ class _Walk:
             query = query.where(entries.c.position < stop)
         while True:
             page = query if start is None else query.where(entries.c.position >= start)
-            rows = self._connection.execute(page.limit(PAGE)).all()
+            rows: list[Any] = list(map(StoredRow._make, self._connection.execute(page.limit(PAGE))))
             self._known.learn(rows)
             whole = [row for row in rows if type(row.position) is int]
             if whole:
@@ -212,7 +214,7 @@ class _Walk:
                 return
             start = rows[-1].position + 1
 
-    def _entry(self, row: sa.Row[Any], one: Rederived, after: Rederived | None) -> None:
+    def _entry(self, row: Any, one: Rederived, after: Rederived | None) -> None:
         position = row.position
         previous = self._last.get(row.principal)
         self._last[row.principal] = position
@@ -273,7 +275,7 @@ class _Walk:
             raise NotTheBeginning(str(error)) from error
         return Frontier.of(tree, begun.size)
 
-    def _begin_chains(self, rows: Sequence[sa.Row[Any]]) -> None:
+    def _begin_chains(self, rows: Sequence[Any]) -> None:
         """Behind a checkpoint: the last entry before it of each principal that is met for the first time."""
         new = {row.principal for row in rows} - self._last.keys() if self._start else set()
         if not new:
@@ -307,10 +309,10 @@ class _Walk:
 
     # -- mentions -------------------------------------------------------------------------------------------------
 
-    def _expect_mentions(self, rows: Sequence[sa.Row[Any]], again: Sequence[Rederived]) -> None:
+    def _expect_mentions(self, rows: Sequence[Any], again: Sequence[Rederived]) -> None:
         self._mentions.expect(self._named(rows, again))
 
-    def _named(self, rows: Sequence[sa.Row[Any]], again: Sequence[Rederived]) -> Iterator[Mention]:
+    def _named(self, rows: Sequence[Any], again: Sequence[Rederived]) -> Iterator[Mention]:
         texts = {resource for one in again for resource in one.resources}
         numbers = self._known.resources(texts)
         for row, one in zip(rows, again, strict=True):
