@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from functools import partial
@@ -126,7 +127,7 @@ class Known:
             query = sa.select(strings.c.text, strings.c.id).where(
                 strings.c.kind == StringKind.RESOURCE, among(self._connection, strings.c.digest, wanted)
             )
-            self._resources.update((text, number) for text, number in self._connection.execute(query))
+            self._resources.update(map(tuple, self._connection.execute(query).all()))
         return self._resources
 
     def _rows(
@@ -135,7 +136,7 @@ class Known:
         numbers = [number for number in wanted if type(number) is int]
         if numbers:
             query = sa.select(*columns).where(among(self._connection, columns[0], numbers))
-            yield from self._connection.execute(query if source is None else query.select_from(source))
+            yield from self._connection.execute(query if source is None else query.select_from(source)).all()
 
 
 # -- the tables of names themselves -------------------------------------------------------------------------------
@@ -169,9 +170,7 @@ def check_names(connection: sa.Connection, found: Found) -> None:
 PRINCIPAL_COLUMNS: Final = ("kind", "account_id", "unique_id", "arn", "name")
 
 
-def _judge(
-    found: Found, erased: bool, table: sa.Table, row: sa.Row[Any], check: Callable[[Any], str | None]
-) -> None:
+def _judge(found: Found, erased: bool, table: sa.Table, row: Any, check: Callable[[Any], str | None]) -> None:
     """A name that went with the records that bore it is blank, which is as good, where there were such."""
     if erased and all(getattr(row, name) == value for name, value in blank_of(table, row.id).items()):
         return
@@ -225,12 +224,13 @@ def _identity(row: Any) -> str | None:
     return None if row.session_arn == session_told(identity) else "session_arn is not that of the document"
 
 
-def _all(connection: sa.Connection, query: sa.Select[Any], key: sa.Column[int]) -> Iterator[sa.Row[Any]]:
+def _all(connection: sa.Connection, query: sa.Select[Any], key: sa.Column[int]) -> Iterator[Any]:
+    named: Any = namedtuple("named", query.selected_columns.keys())  # type: ignore[misc]  # see StoredRow
     after: int | None = None
     while True:
         page = query if after is None else query.where(key > after)
         rows = connection.execute(page.order_by(key).limit(PAGE)).all()
-        yield from rows
+        yield from map(named._make, rows)
         if len(rows) < PAGE:
             return
         after = rows[-1].id
