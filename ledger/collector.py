@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-SELDOM: Final = (
-    50_000,
-    20,
-    20,
-)  # new containers before it looks at the new ones, at those that stayed, at all
+SELDOM: Final = (200_000, 20, 20)
+"""New containers before it looks at the new ones, such looks before one at those that stayed, and such before one at all."""
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from ledger.log.preparation import Prepared
 from ledger.log.vacuuming import settle
 
 DRAFTS_MAX: Final = 5_000  # a batch; they are decoded, and ten times as large as what was made ready
-PREPARED_MAX: Final = 20_000  # the more at once, the fewer times each page of an index is written
+PREPARED_MAX: Final = 40_000  # the more at once, the fewer times each page of an index is written
 BATCH_BYTES_MAX: Final = 32 << 20  # of bodies that were made ready
 LOOKED_AHEAD_MAX: Final = 2_000  # sources, to judge how much there is to do and to take samples from
 ALONE_BYTES_MAX: Final = 2 << 20  # on disk; below that a second process takes longer to start than it saves

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -17,28 +16,44 @@ Key = tuple[int, int]  # the number of an account, and a position of its log
 POSITIONS_MAX = 2**40  # of one account, so that a key is one number
 TOGETHER = 16
 """Rows a statement inserts into SQLite: for each it opens the table and all its indexes anew, a seventh of the work."""
+AT_HAND = 64 * TOGETHER  # rows that the processor's own memory holds
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Insert rows of plain values, in the order of the table's columns."""
-    if not rows:
-        return
+    if rows:
+        insert_columns(connection, table, list(zip(*rows, strict=True)))
+
+
+def insert_columns(connection: sa.Connection, table: sa.Table, columns: Sequence[Sequence[Any]]) -> None:
+    """As `insert_rows`, of a value for each row in each of the table's columns."""
     if connection.dialect.name == "postgresql":
         statement, kinds = _copy(table)
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement) as target:
             target.set_types(kinds)
-            for row in rows:
+            for row in zip(*columns, strict=True):
                 target.write_row(row)
-    else:
-        whole = len(rows) - len(rows) % TOGETHER
-        if whole:
-            together = [
-                tuple(chain.from_iterable(rows[at : at + TOGETHER])) for at in range(0, whole, TOGETHER)
-            ]
-            connection.exec_driver_sql(_insert(table, TOGETHER), together)
-        if whole < len(rows):
-            connection.exec_driver_sql(_insert(table, 1), rows[whole:])
+        return
+    whole = len(columns[0]) // TOGETHER * TOGETHER
+    if whole:
+        connection.exec_driver_sql(_insert(table, TOGETHER), _together(columns, whole))
+    rest = [column[whole:] for column in columns]
+    if rest[0]:
+        connection.exec_driver_sql(_insert(table, 1), list(zip(*rest, strict=True)))
+
+
+def _together(columns: Sequence[Sequence[Any]], count: int) -> list[tuple[Any, ...]]:
+    """The first `count` rows, TOGETHER in each tuple. No row is made by itself: a third of the time."""
+    width, together = len(columns), []
+    for begun in range(0, count, AT_HAND):
+        rows = min(AT_HAND, count - begun)
+        values: list[Any] = [None] * (width * rows)
+        for place, column in enumerate(columns):
+            values[place::width] = column[begun : begun + rows]
+        every = tuple(values)
+        together += [every[at : at + width * TOGETHER] for at in range(0, len(every), width * TOGETHER)]
+    return together
 
 
 def upsert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +40,7 @@ from ledger.log.rows import (
     among_keys_bound,
     bound,
     bound_keys,
+    insert_columns,
     insert_rows,
     upsert_rows,
 )
@@ -265,22 +265,22 @@ class Log:
         positions = range(size, size + batch.size)
         last = self._tails(connection, account, set(people))
         backs, leaves = _chained(account_id, now, positions, people, pseudonyms, batch.commitment, last)
-        rows = zip(
-            repeat(account),
+        columns = (
+            [account] * batch.size,
             positions,
             batch.time,
             batch.event_head,
             batch.event_tail,
             frame_ids,
             actions,
-            map(known[Kind.ERROR].__getitem__, batch.error),
+            list(map(known[Kind.ERROR].__getitem__, batch.error)),
             identity_ids,
             people,
             backs,
-            map(known[Kind.KEY].__getitem__, batch.key),
+            list(map(known[Kind.KEY].__getitem__, batch.key)),
             batch.began,
-            map(known[Kind.ADDRESS].__getitem__, batch.address),
-            map(known[Kind.AGENT].__getitem__, batch.agent),
+            list(map(known[Kind.ADDRESS].__getitem__, batch.address)),
+            list(map(known[Kind.AGENT].__getitem__, batch.agent)),
             arrived,
             [now - moment for moment in since],
             batch.coding,
@@ -295,7 +295,7 @@ class Log:
             for resource in mentioned
         ]
         named.sort()  # in the order of the table, which is that of its key
-        insert_rows(connection, entries, list(rows))
+        insert_columns(connection, entries, columns)
         insert_rows(connection, mentions, named)
         self._growing.grow(connection, account, account_id, size, leaves)
         moved = [(account, person, position) for person, position in sorted(last.items())]
