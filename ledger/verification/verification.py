@@ -130,7 +130,7 @@ class _Verification:
         query = sa.select(entries).where(
             entries.c.account == account, among(self._connection, entries.c.position, positions)
         )
-        rows: list[Any] = list(map(StoredRow._make, self._connection.execute(query)))
+        rows: list[Any] = list(map(StoredRow._make, self._connection.execute(query).all()))
         self._known.learn(rows)
         return {
             row.position: self._rederiving.again(row, account_id, with_content=True).content for row in rows
@@ -202,7 +202,7 @@ class _Walk:
             query = query.where(entries.c.position < stop)
         while True:
             page = query if start is None else query.where(entries.c.position >= start)
-            rows: list[Any] = list(map(StoredRow._make, self._connection.execute(page.limit(PAGE))))
+            rows: list[Any] = list(map(StoredRow._make, self._connection.execute(page.limit(PAGE)).all()))
             self._known.learn(rows)
             whole = [row for row in rows if type(row.position) is int]
             if whole:
