@@ -13,16 +13,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.entry import NATIVE, Draft, Entry
+from ledger.log.appending import Writer
 from ledger.log.bodies import AUTHORIZED, OF_DECIDED, OF_RECORDS, Compression, split
 from ledger.log.engine import writing
-from ledger.log.names import Names
 from ledger.log.preparation import (
     Prepared,
     check_canonical,
@@ -40,12 +39,8 @@ from ledger.log.rows import (
     among_keys_bound,
     bound,
     bound_keys,
-    insert_columns,
-    insert_rows,
-    upsert_rows,
 )
-from ledger.log.schema import Kind, accounts, arrivals, dictionaries, entries, erasures, mentions, tails
-from ledger.log.tiles import Growing
+from ledger.log.schema import accounts, arrivals, dictionaries, entries, erasures
 from ledger.log.training import decided_samples, train_dictionary
 from ledger.record import canonical
 
@@ -54,7 +49,6 @@ READ_PAGE = 2_000
 ERASED = (
     b""  # the content of an erased record: whatever bears its event id, it must not come back by an import
 )
-LAG_MAX = 2**23  # milliseconds: two hours and a third, in three bytes
 
 
 class NotToBeWritten(Exception):
@@ -95,11 +89,8 @@ class Log:
         may_write: Callable[[str], None] = lambda account_id: None,
     ) -> None:
         self.engine = engine
-        self._clock = clock
         self._may_write = may_write
-        self._names = Names()
-        self._arrived: dict[bytes, tuple[int, int]] = {}  # origin → number, milliseconds
-        self._growing = Growing()
+        self._writer = Writer(clock)
         self._compression = Compression()
         self._untrained = 0  # entries that were written in turns without a dictionary of their own
         self._enough = TRAINING_RECORDS_MIN  # of these
@@ -138,7 +129,7 @@ class Log:
                     raise HeadMoved(account_id, head, size)
                 fresh = self._fresh(connection, account, by_account[account_id])
                 if fresh.size:
-                    self._write(connection, account_id, account, size, fresh)
+                    self._writer.write(connection, account_id, account, size, fresh)
                     spans[account_id] = (size, fresh.size)
         return Appended(spans=spans, duplicates=prepared.size - sum(count for _, count in spans.values()))
 
@@ -175,13 +166,8 @@ class Log:
 
     @contextmanager
     def _transaction(self, *, remaps: bool = True) -> Iterator[sa.Connection]:
-        try:
-            with self._names.in_transaction(), writing(self.engine, remaps=remaps) as connection:
-                yield connection
-        except BaseException:
-            self._arrived.clear()
-            self._growing.forget()
-            raise
+        with self._writer.in_transaction(), writing(self.engine, remaps=remaps) as connection:
+            yield connection
 
     def _take_heads(
         self, connection: sa.Connection, account_ids: Iterable[str]
@@ -195,8 +181,7 @@ class Log:
             made = _upsert(connection.dialect.name, accounts).values(account_id=account_id, size=0)
             connection.execute(made.on_conflict_do_nothing())
             row = connection.execute(_HEAD, {"account_id": account_id}).one()
-        if self._names.as_of(row.erasures or 0):
-            self._arrived.clear()
+        self._writer.as_of(row.erasures or 0)
         return row.id, row.size
 
     def _fresh(self, connection: sa.Connection, account: int, batch: Prepared) -> Prepared:
@@ -241,81 +226,6 @@ class Log:
             else:
                 contents += told_by(content_of(canonical(entry.document), entry.authorization))
         return written
-
-    def _write(
-        self,
-        connection: sa.Connection,
-        account_id: str,
-        account: int,
-        size: int,
-        batch: Prepared,
-    ) -> None:
-        """The rows are put together column by column: half the time."""
-        now = int(self._clock() * 1000)
-        self._names.learn(connection, batch)
-        known = self._names.strings
-        arrived_of = {
-            origin: self._arrival(connection, origin, now) for origin in dict.fromkeys(batch.origin)
-        }
-        arrived, since = zip(*map(arrived_of.__getitem__, batch.origin), strict=True)
-        frame_ids, actions = zip(*map(self._names.frames.__getitem__, batch.frame), strict=True)
-        identity_ids, people, pseudonyms = zip(
-            *map(self._names.identities.__getitem__, batch.identity), strict=True
-        )
-        positions = range(size, size + batch.size)
-        last = self._tails(connection, account, set(people))
-        backs, leaves = _chained(account_id, now, positions, people, pseudonyms, batch.commitment, last)
-        columns = (
-            [account] * batch.size,
-            positions,
-            batch.time,
-            batch.event_head,
-            batch.event_tail,
-            frame_ids,
-            actions,
-            list(map(known[Kind.ERROR].__getitem__, batch.error)),
-            identity_ids,
-            people,
-            backs,
-            list(map(known[Kind.KEY].__getitem__, batch.key)),
-            batch.began,
-            list(map(known[Kind.ADDRESS].__getitem__, batch.address)),
-            list(map(known[Kind.AGENT].__getitem__, batch.agent)),
-            arrived,
-            [now - moment for moment in since],
-            batch.coding,
-            leaves,
-            batch.salt,
-            batch.body,
-        )
-        resources = known[Kind.RESOURCE]
-        named = [
-            (resources[resource], moment, account, position)
-            for position, moment, mentioned in zip(positions, batch.time, batch.resources, strict=True)
-            for resource in mentioned
-        ]
-        named.sort()  # in the order of the table, which is that of its key
-        insert_columns(connection, entries, columns)
-        insert_rows(connection, mentions, named)
-        self._growing.grow(connection, account, account_id, size, leaves)
-        moved = [(account, person, position) for person, position in sorted(last.items())]
-        upsert_rows(connection, tails, moved)
-        connection.execute(_MOVED_HEAD, {"account": account, "to": size + batch.size})
-
-    def _arrival(self, connection: sa.Connection, origin: bytes, now: int) -> tuple[int, int]:
-        """The number and the time of the arrival that entries of this origin count from."""
-        known = self._arrived.get(origin)
-        if known is None or not 0 <= now - known[1] < LAG_MAX:
-            made = connection.execute(arrivals.insert().values(recorded_at=now, origin=origin))
-            assert made.inserted_primary_key is not None
-            known = self._arrived[origin] = (made.inserted_primary_key[0], now)
-        return known
-
-    @staticmethod
-    def _tails(connection: sa.Connection, account: int, people: set[int]) -> dict[int, int]:
-        dialect = connection.dialect.name
-        told = {"account": account, "people": bound(dialect, people)}
-        return {row.principal: row.position for row in connection.execute(_tails_of(dialect), told)}
 
     def prepare(self, drafts: Sequence[Draft]) -> Prepared:
         """Make drafts ready for `append_prepared`."""
@@ -499,7 +409,9 @@ class Turn:
         """Write drafts of this account. Their event ids are new, and their authorizations canonical: whoever made them
         saw to it.
         """
-        self.log._write(self.connection, self.account_id, self.account, self.size, self.log.prepare(drafts))
+        self.log._writer.write(
+            self.connection, self.account_id, self.account, self.size, self.log.prepare(drafts)
+        )
         self.size += len(drafts)
         if not self.log._compression.knows(OF_DECIDED):
             self.log._untrained += len(drafts)
@@ -514,37 +426,6 @@ def _by_account(prepared: Prepared) -> dict[str, Prepared]:
     return {account_id: prepared.chosen(chosen) for account_id, chosen in indexes.items()}
 
 
-def _chained(
-    account_id: str,
-    now: int,
-    positions: Iterable[int],
-    people: Sequence[int],
-    pseudonyms: Sequence[bytes],
-    commitments: Sequence[bytes],
-    last: dict[int, int],
-) -> tuple[list[int | None], list[bytes]]:
-    """How far back each principal's previous entry is, and the leaf hashes; `last` is moved on.
-
-    The bytes are Leaf.to_bytes'; a test holds the two together.
-    """
-    backs: list[int | None] = []
-    leaves = []
-    begin = f'\0{{"account":"{account_id}","commitment":"'
-    end = f'","recordedAt":{now}}}'
-    for position, person, pseudonym, commitment in zip(
-        positions, people, pseudonyms, commitments, strict=True
-    ):
-        previous = last.get(person)
-        last[person] = position
-        backs.append(None if previous is None else position - previous)
-        leaf = (
-            f'{begin}{commitment.hex()}","position":{position},"previous":'
-            f'{"null" if previous is None else previous},"principal":"{pseudonym.hex()}{end}'
-        )
-        leaves.append(sha256(leaf.encode()).digest())
-    return backs, leaves
-
-
 # ---- statements made once, for to make one takes longer than to run it
 
 _HEAD = (
@@ -555,9 +436,6 @@ _HEAD = (
     )
     .where(accounts.c.account_id == sa.bindparam("account_id"))
     .with_for_update(of=accounts)
-)
-_MOVED_HEAD = (
-    sa.update(accounts).where(accounts.c.id == sa.bindparam("account")).values(size=sa.bindparam("to"))
 )
 
 
@@ -571,13 +449,6 @@ def _entries_at(dialect: str) -> sa.Select[Any]:
 @cache
 def _entries_of(dialect: str) -> sa.Select[Any]:
     return everything().where(among_keys_bound(dialect, entries.c.account, entries.c.position, "keys"))
-
-
-@cache
-def _tails_of(dialect: str) -> sa.Select[Any]:
-    return sa.select(tails.c.principal, tails.c.position).where(
-        tails.c.account == sa.bindparam("account"), among_bound(dialect, tails.c.principal, "people")
-    )
 
 
 def _upsert(dialect: str, table: sa.Table) -> Any:

@@ -584,7 +584,7 @@ def test_an_append_that_fails_leaves_nothing(log: Log, monkeypatch: pytest.Monke
         raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ledger.log.store.upsert_rows", fails)
+        patch.setattr("ledger.log.appending.upsert_rows", fails)
         with pytest.raises(RuntimeError):
             log.append(batch)
     assert dump(log) == before

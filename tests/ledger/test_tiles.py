@@ -99,7 +99,7 @@ def test_a_tree_of_three_levels(log: Log) -> None:
     prepared = log.prepare(batch)
     with log.turn(ACCOUNT) as turn:
         for _ in range(257):  # the event ids repeat, which a turn does not look at
-            log._write(turn.connection, ACCOUNT, turn.account, turn.size, prepared)
+            log._writer.write(turn.connection, ACCOUNT, turn.account, turn.size, prepared)
             turn.size += len(batch)
     assert log.size(ACCOUNT) == 65_792
     with log.engine.connect() as connection:
@@ -155,7 +155,7 @@ def test_an_append_that_fails_leaves_the_tree_as_it_was(log: Log, monkeypatch: p
         raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ledger.log.store.upsert_rows", fails)
+        patch.setattr("ledger.log.appending.upsert_rows", fails)
         with pytest.raises(RuntimeError):
             log.append(drafts(20))
     check_tree(log)
