@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
+from threading import Lock
 from types import EllipsisType
 from typing import Any, Final, NamedTuple
 
@@ -222,9 +223,13 @@ class Compression:
 
     A reader may come upon a new dictionary while somebody writes. So whoever writes says by its number what is compressed
     with.
+
+    May be used by many threads, as those of a server do. An object of zstandard may not: it is one context, and the work is
+    done without the interpreter's lock. Source: python-zstandard.readthedocs.io, "Compression APIs".
     """
 
     def __init__(self, dictionaries: Mapping[int, bytes] | None = None) -> None:
+        self._compressing, self._decompressing = Lock(), Lock()
         self._compressors = {0: _compressor(None, QUICK).compress}
         self._decompressors = {0: _decompressor(None)}
         for number, content in (dictionaries or {}).items():
@@ -248,7 +253,9 @@ class Compression:
 
     def compress(self, raw: bytes, dictionary: int = 0) -> bytes:
         """A zstd frame. Where its head is the usual one, two bytes with the size stand for the five or six of it."""
-        frame, size = self._compressors[dictionary](raw), len(raw)
+        with self._compressing:
+            frame = self._compressors[dictionary](raw)
+        size = len(raw)
         if size < SIZE_MAX:
             head = _frame_head(size, len(frame) - (5 if size < 256 else 6))
             if frame.startswith(head):
@@ -263,7 +270,8 @@ class Compression:
             body = _frame_head(first << 8 | body[start + 1], len(rest)) + rest
         elif start:
             body = body[start:]
-        return self._decompressors[number].decompress(body)
+        with self._decompressing:
+            return self._decompressors[number].decompress(body)
 
 
 def _parameters(strategy: int) -> zstandard.ZstdCompressionParameters:

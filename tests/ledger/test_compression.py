@@ -86,6 +86,17 @@ def test_a_spoilt_head_is_noticed(trained: Compression) -> None:
         trained.decompress(1, bytes((packed[0], packed[1] ^ 4)) + packed[2:])
 
 
+def test_many_threads_share_it(trained: Compression) -> None:
+    chance = random.Random(5)
+    raws = [body(chance) for _ in range(2_000)]
+
+    def there_and_back(_: int) -> list[bytes]:
+        return [trained.decompress(1, trained.compress(raw, 1)) for raw in raws]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(found == raws for found in threads.map(there_and_back, range(8)))
+
+
 def test_of_two_who_train_at_once_one_does_and_both_go_by_it(database_url: str) -> None:
     engines = [open_engine(database_url, create=True) for _ in range(2)]
     logs = [Log(engine) for engine in engines]
