@@ -38,7 +38,7 @@ def open_engine(url: str, *, create: bool = False) -> sa.Engine:
     if backend == "sqlite":
         engine = _sqlite(parsed, create=create)
     elif backend == "postgresql":
-        engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        engine = _postgresql(parsed)
     else:
         raise LedgerUnavailable(f"{backend!r} is not supported; use sqlite:///FILE or postgresql://…")
     shown = parsed.render_as_string(hide_password=True)
@@ -162,6 +162,18 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
             connection.info["mapped"] = mapped
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    from sqlalchemy.dialects.postgresql.psycopg import PGExecutionContext_psycopg
+
+    class Context(PGExecutionContext_psycopg):
+        def create_default_cursor(self) -> Any:
+            return self._dbapi_connection.cursor(binary="binary" in self.execution_options)
+
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    engine.dialect.execution_ctx_cls = Context  # an event would cost each statement a sixth more
     return engine
 
 

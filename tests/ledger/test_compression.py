@@ -51,6 +51,16 @@ def test_a_body_of_any_size_comes_back(size: int) -> None:
         assert compression.decompress(0, compression.compress(raw)) == raw
 
 
+@given(st.lists(st.tuples(st.binary(max_size=9_000), st.sampled_from([b"", b"8 or 16 bytes"]))))
+def test_many_come_back_together(told: list[tuple[bytes, bytes]]) -> None:
+    compression, earlier = Compression(), zstandard.ZstdCompressor(compression_params=PARAMETERS)
+    bodies = [
+        (prefix + (compression.compress(raw) if number % 2 else earlier.compress(raw)), len(prefix))
+        for number, (raw, prefix) in enumerate(told)
+    ]
+    assert compression.decompress_all(0, bodies) == [raw for raw, _ in told]
+
+
 def test_a_dictionary_keeps_nothing_that_only_three_records_say() -> None:
     chance = random.Random(4)
     said = [orjson.dumps({"userName": "zqCanary77Xk", "path": "/staff/zqCanary77Xk/"}) for _ in range(3)]
