@@ -28,6 +28,7 @@ import zstandard
 BLOCK_ENTRIES: Final = 4
 LEVEL: Final = 19  # of compression: written once, and a third of a byte an entry smaller than at level 3
 EVERYWHERE: Final = 8  # a word in more than an eighth of the blocks has no posting: it stands everywhere
+TOLD_MAX: Final = 4  # answers that a segment remembers: after a page, the next one is asked for
 HELD_BYTES_MAX: Final = 64 << 20  # of words, while a segment is made
 
 _PARTING: Final = b"\"\\/:,;=#%+@!?&*$~^|`'<>(){}[] "
@@ -103,12 +104,21 @@ class Segment:
         marks = packed.marks.translate(_REVERSED)
         self._marks = [int.from_bytes(marks[first : first + width]) for first in range(0, len(marks), width)]
         self._all = (1 << 8 * width) - 1
-        self.bytes = (
-            len(self._words) + sum(map(len, postings)) + 48 * len(postings) + len(marks)
-        )  # of memory, about
+        self._told: dict[bytes, Collection[int]] = {}
+        kept_bytes = len(self._words) + sum(map(len, postings)) + 48 * len(postings)
+        self.bytes = kept_bytes + len(marks) + TOLD_MAX * blocks  # of memory, about
 
     def blocks_with(self, text: bytes) -> Collection[int]:
         """The numbers of the blocks that may hold a text, given as JSON writes it and in lower case."""
+        told = self._told.get(text)
+        if told is None:
+            told = self._blocks_with(text)
+            if len(self._told) >= TOLD_MAX:
+                self._told.clear()
+            self._told[text] = told
+        return told
+
+    def _blocks_with(self, text: bytes) -> Collection[int]:
         found, asked = None, _asked(text)
         for word, grams in asked:
             postings = self._postings_of(word)
