@@ -98,8 +98,7 @@ class Identity:
 
 def read_identity(document: Any) -> Identity:
     """The identity of a `userIdentity` element, whatever of it is missing."""
-    if not isinstance(document, Mapping):
-        document = {}
+    document = _mapping(document)
     context = _mapping(document.get("sessionContext"))
     issuer = _mapping(context.get("sessionIssuer"))
     attributes = _mapping(context.get("attributes"))
@@ -272,7 +271,7 @@ def succeeded(document: Document) -> bool:
     if document.get("errorCode"):
         return False
     response = document.get("responseElements")
-    if isinstance(response, Mapping) and document.get("eventType") == "AwsConsoleSignIn":
+    if document.get("eventType") == "AwsConsoleSignIn" and isinstance(response, Mapping):
         return "Failure" not in response.values()
     return True
 
@@ -332,7 +331,8 @@ def _role_arn(session_arn: str | None) -> str | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    # Nearly always a dict, which is told in a tenth of the time that the abstract class takes.
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def _text(value: Any) -> str | None:
