@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -64,8 +64,7 @@ class RecordRejected(ValueError):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):  # as a frozen dataclass it took half as long again to read
     """Who called, read off `userIdentity`.
 
     `arn` and `unique_id` name the lasting principal: for a role session the role, not the session. `session_arn`
