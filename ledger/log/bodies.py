@@ -186,6 +186,7 @@ class Coding(NamedTuple):
     authorized: bool
 
     @staticmethod
+    @lru_cache
     def of(number: int) -> Coding:
         layout = number & ((1 << LAYOUT_BITS) - 1)
         return Coding((number & ~AUTHORIZED) >> LAYOUT_BITS, layout, number >= AUTHORIZED)
