@@ -186,7 +186,7 @@ class Coding(NamedTuple):
     authorized: bool
 
     @staticmethod
-    @lru_cache
+    @lru_cache(typed=True)
     def of(number: int) -> Coding:
         layout = number & ((1 << LAYOUT_BITS) - 1)
         return Coding((number & ~AUTHORIZED) >> LAYOUT_BITS, layout, number >= AUTHORIZED)
@@ -309,7 +309,7 @@ def _frame_head(size: int, packed: int) -> bytes:
 @lru_cache(maxsize=65_536)
 def _whole_head(begun: bytes, size: int) -> bytes:
     """The head of a frame that is kept in so many bytes, of which these are the first two."""
-    usual = begun[0] < SIZE_MAX >> 8
+    usual = len(begun) == 2 and begun[0] < SIZE_MAX >> 8
     return _frame_head(int.from_bytes(begun), size - 2) if usual else begun
 
 

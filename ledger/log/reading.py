@@ -8,7 +8,7 @@ from collections import defaultdict, namedtuple
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from ledger.log.bodies import (
     prefix_bytes,
     without_authorization,
 )
-from ledger.log.rows import IN_BINARY, among, among_bound, bound
+from ledger.log.rows import among, among_bound, bound
 from ledger.log.schema import (
     Kind,
     accounts,
@@ -41,6 +41,10 @@ from ledger.log.schema import (
 
 REMEMBERED_MAX = 200_000
 AT_ONCE = 512  # bodies that a text is looked for in
+IN_BINARY: Final = {"binary": True}
+"""Options of a statement: PostgreSQL gives its rows in binary. As text a body is twice as long, and rows take half as long
+again to read. What is asked of PostgreSQL's catalogs comes as text: of their types psycopg knows some only so."""
+
 _STARTS = tuple(map(prefix_bytes, range(1 << LAYOUT_BITS)))  # by layout
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -15,10 +15,6 @@ Row = Sequence[Any]
 Key = tuple[int, int]  # the number of an account, and a position of its log
 
 POSITIONS_MAX = 2**40  # of one account, so that a key is one number
-IN_BINARY: Final = {"binary": True}
-"""Options of a statement: PostgreSQL gives its rows in binary. As text a body is twice as long, and rows take half as long
-again to read. What is asked of PostgreSQL's catalogs comes as text: of their types psycopg knows some only so."""
-
 TOGETHER = 16
 """Rows a statement inserts into SQLite: for each it opens the table and all its indexes anew, a seventh of the work."""
 
