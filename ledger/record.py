@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -64,8 +64,7 @@ class RecordRejected(ValueError):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):  # as a frozen dataclass it took half as long again to read
     """Who called, read off `userIdentity`.
 
     `arn` and `unique_id` name the lasting principal: for a role session the role, not the session. `session_arn`
@@ -98,8 +97,7 @@ class Identity:
 
 def read_identity(document: Any) -> Identity:
     """The identity of a `userIdentity` element, whatever of it is missing."""
-    if not isinstance(document, Mapping):
-        document = {}
+    document = _mapping(document)
     context = _mapping(document.get("sessionContext"))
     issuer = _mapping(context.get("sessionIssuer"))
     attributes = _mapping(context.get("attributes"))
@@ -272,7 +270,7 @@ def succeeded(document: Document) -> bool:
     if document.get("errorCode"):
         return False
     response = document.get("responseElements")
-    if isinstance(response, Mapping) and document.get("eventType") == "AwsConsoleSignIn":
+    if document.get("eventType") == "AwsConsoleSignIn" and isinstance(response, Mapping):
         return "Failure" not in response.values()
     return True
 
@@ -332,7 +330,8 @@ def _role_arn(session_arn: str | None) -> str | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    # Nearly always a dict, which is told in a tenth of the time that the abstract class takes.
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def _text(value: Any) -> str | None:

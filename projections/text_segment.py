@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +28,7 @@ import zstandard
 BLOCK_ENTRIES: Final = 4
 LEVEL: Final = 19  # of compression: written once, and a third of a byte an entry smaller than at level 3
 EVERYWHERE: Final = 8  # a word in more than an eighth of the blocks has no posting: it stands everywhere
+TOLD_MAX: Final = 4  # answers that a segment remembers: after a page, the next one is asked for
 HELD_BYTES_MAX: Final = 64 << 20  # of words, while a segment is made
 
 _PARTING: Final = b"\"\\/:,;=#%+@!?&*$~^|`'<>(){}[] "
@@ -37,6 +38,8 @@ _END_OF_POSTING: Final = b"\xff"
 _SKIP: Final = 0xFE
 _STEPS: Final = bytes(min(byte + 1, _SKIP) for byte in range(256))
 _ARRIVES: Final = bytes(byte != _SKIP for byte in range(256))
+_REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_YES: Final = ord("1")
 _FLAGS: Final = bytes(byte & 1 for byte in range(256))  # of binary digits
 
 _HEXADECIMAL: Final = bytes(0 if byte in b"0123456789abcdef" else 1 for byte in range(256))
@@ -88,23 +91,34 @@ class Segment:
 
     def __init__(self, packed: Packed, blocks: int) -> None:
         unpack = zstandard.ZstdDecompressor().decompress
-        words = unpack(packed.words)
+        words, postings = unpack(packed.words).split(_BETWEEN), unpack(packed.postings).split(_END_OF_POSTING)
+        # By length: what is asked for is looked for in those only that are long enough to hold it.
+        kept = sorted(zip(words, postings, strict=True), key=lambda one: len(one[0]))
         self.blocks = blocks
-        self._words = _BETWEEN + words + _BETWEEN
-        self._starts = array("I", accumulate((len(word) + 1 for word in words.split(_BETWEEN)), initial=1))
-        self._postings = unpack(packed.postings).split(_END_OF_POSTING)
-        unposted = (
-            word for word, posting in zip(words.split(_BETWEEN), self._postings, strict=True) if not posting
-        )
-        self._everywhere = _BETWEEN.join([b"", *unposted, b""])
+        self._words = _BETWEEN.join([b"", *(word for word, _ in kept), b""])
+        self._lengths = array("I", [len(word) for word, _ in kept])
+        self._starts = array("I", accumulate((length + 1 for length in self._lengths), initial=1))
+        self._postings = [posting for _, posting in kept]
+        self._everywhere = _BETWEEN.join([b"", *(word for word, posting in kept if not posting), b""])
         width = (blocks + 7) // 8
-        rows = (packed.marks[first : first + width] for first in range(0, len(packed.marks), width))
-        self._marks = [int.from_bytes(row, "little") for row in rows]
-        kept = sum(map(len, self._postings)) + 40 * len(self._postings)
-        self.bytes = len(words) + kept + len(packed.marks)  # of memory, about
+        marks = packed.marks.translate(_REVERSED)
+        self._marks = [int.from_bytes(marks[first : first + width]) for first in range(0, len(marks), width)]
+        self._all = (1 << 8 * width) - 1
+        self._told: dict[bytes, Collection[int]] = {}
+        kept_bytes = len(self._words) + sum(map(len, postings)) + 48 * len(postings)
+        self.bytes = kept_bytes + len(marks) + TOLD_MAX * blocks  # of memory, about
 
     def blocks_with(self, text: bytes) -> Collection[int]:
         """The numbers of the blocks that may hold a text, given as JSON writes it and in lower case."""
+        told = self._told.get(text)
+        if told is None:
+            told = self._blocks_with(text)
+            if len(self._told) >= TOLD_MAX:
+                self._told.clear()
+            self._told[text] = told
+        return told
+
+    def _blocks_with(self, text: bytes) -> Collection[int]:
         found, asked = None, _asked(text)
         for word, grams in asked:
             postings = self._postings_of(word)
@@ -113,10 +127,9 @@ class Segment:
             posted, marked = chain.from_iterable(map(decode, postings)), self._marked(grams)
             if not marked and (not postings or len(asked) == 1):  # mostly so, and sooner told by name
                 return frozenset(posted)
-            flags = bytearray(format(marked, f"0{self.blocks}b").encode().translate(_FLAGS))
-            flags.reverse()
+            flags = bytearray(format(marked | self._all + 1, "b").encode()[1 : self.blocks + 1])
             for number in posted:
-                flags[number] = 1
+                flags[number] = _YES
             found = bytes(flags) if found is None else _both(found, flags)
         return range(self.blocks) if found is None else Flagged(found)
 
@@ -126,7 +139,7 @@ class Segment:
             return None
         words, starts, inward = self._words, self._starts, word.startswith(_BETWEEN)
         found, count = [], 0
-        at = words.find(word)
+        at = words.find(word, starts[bisect_left(self._lengths, len(word.strip(_BETWEEN)))] - 1)
         while at >= 0:
             number = bisect_right(starts, at + inward) - 1
             posting = self._postings[number]
@@ -138,8 +151,8 @@ class Segment:
         return found
 
     def _marked(self, grams: Iterable[int]) -> int:
-        """The blocks with all marks of some grams, as bits."""
-        bits = (1 << self.blocks) - 1
+        """The blocks with all marks of some grams, as binary digits, which may be more than the blocks."""
+        bits = self._all
         for gram in grams:
             bits &= self._marks[gram % len(self._marks)]
             if not bits:
@@ -151,20 +164,24 @@ class Segment:
 class Flagged(Collection[int]):
     """Some of the blocks of a segment, of which most are never named: who looks has soon found enough."""
 
-    flags: bytes  # for each block of the segment 1 or 0
+    flags: bytes  # for each block of the segment the digit 1 or 0
 
     def __contains__(self, number: object) -> bool:
         assert isinstance(number, int)
-        return self.flags[number] == 1
+        return self.flags[number] == _YES
 
     def __len__(self) -> int:
-        return self.flags.count(1)
+        return self.flags.count(_YES)
 
     def __iter__(self) -> Iterator[int]:
-        number = self.flags.find(1)
+        number = self.flags.find(_YES)
         while number >= 0:
             yield number
-            number = self.flags.find(1, number + 1)
+            number = self.flags.find(_YES, number + 1)
+
+    def among(self, numbers: Iterable[int]) -> Iterator[int]:
+        """Those of some numbers, in their order."""
+        return compress(numbers, map(self.flags.translate(_FLAGS).__getitem__, numbers))
 
 
 def _both(some: bytes, others: bytes | bytearray) -> bytes:

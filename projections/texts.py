@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress, islice
+from itertools import islice
 from typing import Final
 
 import sqlalchemy as sa
@@ -31,7 +31,7 @@ from projections.text_segment import BLOCK_ENTRIES, LEVEL, Flagged, Packed, Segm
 SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64, 16)
 TIME_SECONDS: Final = 128  # what times of blocks are told in
 READ_ENTRIES: Final = 1_024  # at a time
-FEW: Final = 16  # one in so many blocks: sooner sorted than picked from all in order
+FEW: Final = 32  # one in so many blocks: sooner sorted than picked from all in order
 OPENED_BYTES_MAX: Final = 256 << 20  # of unpacked segments that are remembered: some ten million entries
 NOWHERE: Final = -1
 
@@ -223,7 +223,7 @@ class _Times:
             self.orders[order] = array("H", self._sorted(range(len(self.oldest)), order))
         every = self.orders[order]
         if isinstance(blocks, Flagged):
-            return compress(every, map(blocks.flags.__getitem__, every))
+            return blocks.among(every)
         return filter(blocks.__contains__, every)
 
     def _sorted(self, numbers: Iterable[int], order: Order) -> list[int]:

@@ -8,10 +8,11 @@ the rest is compressed with a trained zstd dictionary. Anything unusual is kept 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
+from threading import Lock
 from types import EllipsisType
 from typing import Any, Final, NamedTuple
 
@@ -185,6 +186,7 @@ class Coding(NamedTuple):
     authorized: bool
 
     @staticmethod
+    @lru_cache(typed=True)
     def of(number: int) -> Coding:
         layout = number & ((1 << LAYOUT_BITS) - 1)
         return Coding((number & ~AUTHORIZED) >> LAYOUT_BITS, layout, number >= AUTHORIZED)
@@ -222,9 +224,13 @@ class Compression:
 
     A reader may come upon a new dictionary while somebody writes. So whoever writes says by its number what is compressed
     with.
+
+    May be used by many threads, as those of a server do. An object of zstandard may not: it is one context, and the work is
+    done without the interpreter's lock. Source: python-zstandard.readthedocs.io, "Compression APIs".
     """
 
     def __init__(self, dictionaries: Mapping[int, bytes] | None = None) -> None:
+        self._compressing, self._decompressing = Lock(), Lock()
         self._compressors = {0: _compressor(None, QUICK).compress}
         self._decompressors = {0: _decompressor(None)}
         for number, content in (dictionaries or {}).items():
@@ -248,7 +254,9 @@ class Compression:
 
     def compress(self, raw: bytes, dictionary: int = 0) -> bytes:
         """A zstd frame. Where its head is the usual one, two bytes with the size stand for the five or six of it."""
-        frame, size = self._compressors[dictionary](raw), len(raw)
+        with self._compressing:
+            frame = self._compressors[dictionary](raw)
+        size = len(raw)
         if size < SIZE_MAX:
             head = _frame_head(size, len(frame) - (5 if size < 256 else 6))
             if frame.startswith(head):
@@ -257,13 +265,18 @@ class Compression:
 
     def decompress(self, number: int, body: bytes, start: int = 0) -> bytes:
         """What stands in a body from there on."""
-        first = body[start]
-        if first < SIZE_MAX >> 8:
-            rest = body[start + 2 :]
-            body = _frame_head(first << 8 | body[start + 1], len(rest)) + rest
-        elif start:
-            body = body[start:]
-        return self._decompressors[number].decompress(body)
+        frame = _whole_head(body[start : start + 2], len(body) - start) + body[start + 2 :]
+        with self._decompressing:
+            return self._decompressors[number].decompress(frame)
+
+    def decompress_all(self, number: int, bodies: Iterable[tuple[bytes, int]]) -> list[bytes]:
+        """Likewise of many, for less work."""
+        frames = [
+            _whole_head(body[start : start + 2], len(body) - start) + body[start + 2 :]
+            for body, start in bodies
+        ]
+        with self._decompressing:
+            return list(map(self._decompressors[number].decompress, frames))
 
 
 def _parameters(strategy: int) -> zstandard.ZstdCompressionParameters:
@@ -291,6 +304,13 @@ def _frame_head(size: int, packed: int) -> bytes:
     told = bytes((0x20, size)) if size < 256 else b"\x60" + (size - 256).to_bytes(2, "little")
     last_and_compressed = 0b101
     return told + (max(packed, 0) << 3 | last_and_compressed).to_bytes(3, "little")
+
+
+@lru_cache(maxsize=65_536)
+def _whole_head(begun: bytes, size: int) -> bytes:
+    """The head of a frame that is kept in so many bytes, of which these are the first two."""
+    usual = len(begun) == 2 and begun[0] < SIZE_MAX >> 8
+    return _frame_head(int.from_bytes(begun), size - 2) if usual else begun
 
 
 def _compressor(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections import namedtuple
+from collections import defaultdict, namedtuple
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from zstandard import ZstdError
 
 from ledger.entry import UNKNOWN, Entry, Erased, Origin, erased_document
 from ledger.log.bodies import (
+    LAYOUT_BITS,
     WHOLE,
     Coding,
     Compression,
@@ -40,11 +41,17 @@ from ledger.log.schema import (
 
 REMEMBERED_MAX = 200_000
 AT_ONCE = 512  # bodies that a text is looked for in
+IN_BINARY: Final = {"binary": True}
+"""Options of a statement: PostgreSQL gives its rows in binary. As text a body is twice as long, and rows take half as long
+again to read. What is asked of PostgreSQL's catalogs comes as text: of their types psycopg knows some only so."""
+
+_STARTS = tuple(map(prefix_bytes, range(1 << LAYOUT_BITS)))  # by layout
 
 
 def everything() -> sa.Select[Any]:
     """All that an entry is made from; to be narrowed by a condition on `entries` or `accounts`."""
-    return sa.select(accounts.c.account_id, entries).join(accounts, accounts.c.id == entries.c.account)
+    query = sa.select(accounts.c.account_id, entries).join(accounts, accounts.c.id == entries.c.account)
+    return query.execution_options(**IN_BINARY)
 
 
 StoredRow: Any = namedtuple("StoredRow", entries.columns.keys())  # type: ignore[misc]
@@ -127,7 +134,8 @@ class Reader:
         A body is the record less what is kept once, as JSON; requests, responses and messages are always in it.
         That of an erased record is empty.
         """
-        rows = connection.execute(query, told).all()  # all at once: a tenth less time
+        # All at once: a tenth less time.
+        rows = connection.execute(query, told, execution_options=IN_BINARY).all()
         for row, body in zip(rows, self._bodies(connection, rows), strict=True):
             yield *row[:-2], body
 
@@ -137,7 +145,7 @@ class Reader:
         """For each row of (…, coding, body) whose body holds a text, in lower case and without a line's end, what else
         the query asks for.
         """
-        rows = connection.execute(query, told).all()
+        rows = connection.execute(query, told, execution_options=IN_BINARY).all()
         found: list[tuple[Any, ...]] = []
         for first in range(0, len(rows), AT_ONCE):  # joined, for one by one takes three times as long
             some = rows[first : first + AT_ONCE]
@@ -152,22 +160,19 @@ class Reader:
         return found
 
     def _bodies(self, connection: sa.Connection, rows: Sequence[Any]) -> list[bytes]:
-        decompress = self.compression.decompress
-        ways: dict[int, tuple[int, int, bool]] = {}
-        bodies = []
-        for row in rows:
-            coding, body = row[-2], row[-1]
-            if not body:
-                bodies.append(b"")
-                continue
-            if coding not in ways:
-                dictionary, layout, authorized = Coding.of(coding)
-                if not self.compression.knows(dictionary):
-                    self.load_dictionaries(connection)
-                ways[coding] = dictionary, prefix_bytes(layout), authorized
-            dictionary, split_at, authorized = ways[coding]
-            rest = decompress(dictionary, body, split_at)
-            bodies.append(without_authorization(rest)[1] if authorized else rest)
+        bodies = [b""] * len(rows)
+        alike: defaultdict[int, list[int]] = defaultdict(list)
+        for number, row in enumerate(rows):
+            if row[-1]:
+                alike[row[-2] >> LAYOUT_BITS].append(number)
+        for kind, numbers in alike.items():
+            dictionary, _, authorized = Coding.of(kind << LAYOUT_BITS)
+            if not self.compression.knows(dictionary):
+                self.load_dictionaries(connection)
+            packed = [(rows[number][-1], _STARTS[rows[number][-2] % len(_STARTS)]) for number in numbers]
+            whole = self.compression.decompress_all(dictionary, packed)
+            for number, body in zip(numbers, whole, strict=True):
+                bodies[number] = without_authorization(body)[1] if authorized else body
         return bodies
 
     def _entry(self, row: Any) -> Entry:

@@ -51,6 +51,16 @@ def test_a_body_of_any_size_comes_back(size: int) -> None:
         assert compression.decompress(0, compression.compress(raw)) == raw
 
 
+@given(st.lists(st.tuples(st.binary(max_size=9_000), st.sampled_from([b"", b"8 or 16 bytes"]))))
+def test_many_come_back_together(told: list[tuple[bytes, bytes]]) -> None:
+    compression, earlier = Compression(), zstandard.ZstdCompressor(compression_params=PARAMETERS)
+    bodies = [
+        (prefix + (compression.compress(raw) if number % 2 else earlier.compress(raw)), len(prefix))
+        for number, (raw, prefix) in enumerate(told)
+    ]
+    assert compression.decompress_all(0, bodies) == [raw for raw, _ in told]
+
+
 def test_a_dictionary_keeps_nothing_that_only_three_records_say() -> None:
     chance = random.Random(4)
     said = [orjson.dumps({"userName": "zqCanary77Xk", "path": "/staff/zqCanary77Xk/"}) for _ in range(3)]
@@ -84,6 +94,17 @@ def test_a_spoilt_head_is_noticed(trained: Compression) -> None:
     packed = trained.compress(body(random.Random(3)), 1)
     with pytest.raises(zstandard.ZstdError):
         trained.decompress(1, bytes((packed[0], packed[1] ^ 4)) + packed[2:])
+
+
+def test_many_threads_share_it(trained: Compression) -> None:
+    chance = random.Random(5)
+    raws = [body(chance) for _ in range(2_000)]
+
+    def there_and_back(_: int) -> list[bytes]:
+        return [trained.decompress(1, trained.compress(raw, 1)) for raw in raws]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(found == raws for found in threads.map(there_and_back, range(8)))
 
 
 def test_of_two_who_train_at_once_one_does_and_both_go_by_it(database_url: str) -> None:

@@ -663,6 +663,28 @@ def test_a_wrong_address_is_told_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("seconds", [-1, 60])
+def test_a_connection_that_the_server_ended_is_not_used_again(
+    postgres_url: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.log.engine.UNASKED_SECONDS", seconds)
+    engine, other = (open_engine(postgres_url, create=True) for _ in range(2))
+    mine = sa.select(sa.func.pg_backend_pid())
+
+    def asked() -> int:
+        with engine.connect() as connection:
+            return connection.execute(mine).scalar_one()
+
+    first = asked()
+    assert asked() == first
+    with other.connect() as connection:
+        ended = sa.select(sa.func.pg_terminate_backend(first, sa.literal(10_000, sa.BigInteger)))
+        assert connection.execute(ended).scalar_one()
+    assert asked() != first
+    engine.dispose()
+    other.dispose()
+
+
 @pytest.mark.parametrize("create", [True, False])
 def test_somebody_elses_database_is_left_alone(database_url: str, create: bool) -> None:
     engine = sa.create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
