@@ -55,7 +55,6 @@ class Rederiving:
         self._compression = compression
         self._known = known
         self._usual: set[tuple[type, ...]] = set()
-        self._ways: dict[int, tuple[int, int, bool, int]] = {}  # in which bodies are read, by coding
 
     def again(self, row: Any, account_id: str, *, with_content: bool = False) -> Rederived:
         try:
@@ -96,11 +95,8 @@ class Rederiving:
             return self._of_leaf(row, account_id)
         if len(salt) != SALT_BYTES or len(leaf_hash) != HASH_BYTES:
             raise ValueError("the salt or the leaf hash has another length")
-        way = self._ways.get(coding)
-        if way is None:
-            dictionary, layout, authorized = Coding.of(coding)
-            way = self._ways[coding] = dictionary, layout, authorized, prefix_bytes(layout)
-        dictionary, layout, authorized, split_at = way
+        dictionary, layout, authorized = Coding.of(coding)
+        split_at = prefix_bytes(layout)
         rest = self._compression.decompress(dictionary, body, split_at)
         authorization = None
         if authorized:
