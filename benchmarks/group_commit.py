@@ -4,7 +4,7 @@
 
 One process, no HTTP. The peer is the same authority with a single caller, so that each call is a commit of its own. Every
 call is authenticated, authorized and durable before it is answered. Each caller is a user with a key and a policy, who
-calls GetUser: always about the same user, and then each time about another one, so that no decision is remembered.
+calls GetUser: always about the same user, and then each time about another one, so that no question comes twice.
 """
 
 from __future__ import annotations

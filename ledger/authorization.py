@@ -31,7 +31,7 @@ from ledger.policy.decision import (
     Way,
 )
 from ledger.policy.entitlements import TRUSTING, Entitlement, Entitlements, session_policies, trust_of
-from ledger.policy.evaluation import PolicySet, evaluate
+from ledger.policy.evaluation import Policies, PolicySet, evaluate
 from ledger.policy.request import Caller, CallerKind, Request, account_in, caller_of, request_of
 from ledger.policy.session_limits import with_limits
 from ledger.record import canonical, format_time, parse_time
@@ -87,10 +87,6 @@ class Authorization(NamedTuple):
     def allowed(self) -> bool:
         return self.verdict is Verdict.ALLOWED
 
-    def before(self, positions: Mapping[str, int]) -> Authorization:
-        """The same decision, on the same accounts as these entries find them."""
-        return self if positions == self.positions else self._replace(positions=positions)
-
     def to_document(self) -> dict[str, Any]:
         return {
             "principal": {
@@ -116,10 +112,11 @@ class Authorization(NamedTuple):
         """Canonical JSON."""
         return canonical(self.to_document())
 
-    def around_positions(self) -> tuple[bytes, bytes]:
-        """What stands before the positions in `to_bytes`, and behind them: the same of one decision, made again and again."""
-        begun, ended = self._replace(positions={}).to_bytes().split(b'"positions":{}')
-        return begun + b'"positions":', ended
+    def around(self) -> tuple[bytes, bytes, bytes]:
+        """What stands in `to_bytes` before the positions, between them and the resource, and behind that."""
+        begun, rest = self._replace(positions={}, resource="").to_bytes().split(b'"positions":{}')
+        between, ended = rest.split(b'"resource":""')
+        return begun + b'"positions":', between + b'"resource":', ended
 
     @staticmethod
     def from_bytes(raw: bytes) -> Authorization:
@@ -144,6 +141,51 @@ def semantics_of(raw: bytes) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
+class Acting(NamedTuple):
+    """Who asks at a second, and by which policies: what is the same whatever they ask, while the account is."""
+
+    caller: Caller
+    holder: Holder | None
+    session: Session | None
+    at: int  # seconds since 1970
+    entitlement: Entitlement
+    limits: PolicySet | None  # of the session
+    policies: Policies  # all of them, but for what a role says of who may assume it
+    tags: Mapping[str, tuple[str, ...]]  # condition keys
+    unknown: tuple[Unknown, ...]
+
+
+def acting(
+    account: Account,
+    caller: Caller,
+    holder: Holder | None,
+    *,
+    at: int,
+    session: Session | None = None,
+    entitlements: Entitlements | None = None,
+) -> Acting:
+    """By the account as it stands; `entitlements` remembers policies from one caller and second to the next."""
+    found = _acting(account, caller, holder)
+    entitlement, unknown = Entitlement(), list[Unknown]()
+    if found is not None:
+        entitlement = (entitlements or Entitlements()).of(account, found, at)
+        unknown += entitlement.unknown
+    elif caller.account_id is not None and caller.kind is not CallerKind.ROOT:
+        unknown.append(Unknown(UnknownKind.PRINCIPAL, caller.arn))
+    limits, untold = _limits(account, caller, session, at)
+    return Acting(
+        caller,
+        holder,
+        session,
+        at,
+        entitlement,
+        limits,
+        entitlement.policies(limits),
+        _tags(found, session),
+        (*unknown, *untold),
+    )
+
+
 def authorize(
     account: Account,
     caller: Caller,
@@ -158,42 +200,48 @@ def authorize(
     entitlements: Entitlements | None = None,
     there: tuple[Account, int] | None = None,
 ) -> Authorization:
-    """Decide by the account as it was when its log had `position` entries; `at` is the second of the call.
+    """As `decide`, in a context whose keys are spelt in any case."""
+    by = acting(account, caller, holder, at=at, session=session, entitlements=entitlements)
+    told = {key.lower(): tuple(values) for key, values in sorted(context.items())}
+    return decide(account, by, action, resource, told, position, there=there)
+
+
+def decide(
+    account: Account,
+    by: Acting,
+    action: str,
+    resource: str,
+    context: Mapping[str, tuple[str, ...]],
+    position: int,
+    *,
+    there: tuple[Account, int] | None = None,
+) -> Authorization:
+    """Decide by the account as it was when its log had `position` entries; the keys of the context are in lower case.
 
     `there` is the same of the account whose role the resource is, where that is another.
 
     A condition key that is neither in the context nor follows from the caller, the session or the account is absent.
-    `entitlements` remembers policies from one decision to the next.
     """
-    found = _acting(account, caller, holder)
-    entitlement, unknown = Entitlement(), list[Unknown]()
-    if found is not None:
-        entitlement = (entitlements or Entitlements()).of(account, found, at)
-        unknown += entitlement.unknown
-    elif caller.account_id is not None and caller.kind is not CallerKind.ROOT:
-        unknown.append(Unknown(UnknownKind.PRINCIPAL, caller.arn))
-    limits, untold = _limits(account, caller, session, at)
-    unknown += untold
-    trust: PolicySet | None = None
-    if there is not None and (action.lower() not in TRUSTING or account_in(resource) != there[0].id):
-        there = None
+    policies, unknown, positions = by.policies, by.unknown, {account.id: position}
     if action.lower() in TRUSTING:
-        trust, untold = _trust(account if there is None else there[0], resource)
-        unknown += untold
-    told = {key.lower(): tuple(values) for key, values in sorted(context.items())}
-    request = request_of(caller, action, resource, {**_tags(found, session), **told})
-    decision = evaluate(request, entitlement.policies(limits, trust))
+        whose = account
+        if there is not None and account_in(resource) == there[0].id:
+            whose, positions[there[0].id] = there
+        trust, untold = _trust(whose, resource)
+        policies, unknown = by.entitlement.policies(by.limits, trust), unknown + untold
+    request = request_of(by.caller, action, resource, {**by.tags, **context} if by.tags else context)
+    decision = evaluate(request, policies)
     if decision.allowed and _root_without_mfa(account, request):
         decision = decision._replace(verdict=Verdict.IMPLICIT_DENY, missing=(MFA_OF_ROOT,))
     return Authorization(
-        principal=caller,
-        holder=holder,
+        principal=by.caller,
+        holder=by.holder,
         action=action,
         resource=resource,
-        context=told,
-        at=at,
-        positions={account.id: position} | ({} if there is None else {there[0].id: there[1]}),
-        session=None if session is None else session.position,
+        context=context,
+        at=by.at,
+        positions=positions,
+        session=None if by.session is None else by.session.position,
         verdict=decision.verdict,
         statements=_in_order(decision),
         missing=decision.missing,
@@ -252,13 +300,15 @@ def _trust(account: Account, role_arn: str) -> tuple[PolicySet | None, tuple[Unk
 
 
 def _in_order(decision: Decision) -> tuple[Match, ...]:
-    matches = tuple(map(_with_ways_in_order, decision.statements))
-    return matches if len(matches) < 2 else tuple(sorted(matches, key=_place))
+    told = decision.statements
+    if len(told) == 1 and len(told[0].source.ways) < 2:  # as a rule
+        return told
+    return tuple(sorted(map(_with_ways_in_order, told), key=_place))
 
 
 def _with_ways_in_order(match: Match) -> Match:
     source = match.source
-    if len(source.ways) < 2:  # as a rule
+    if len(source.ways) < 2:
         return match
     return replace(match, source=replace(source, ways=tuple(sorted(source.ways, key=_way))))
 

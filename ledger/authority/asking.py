@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from ledger.authority.context import Contexts
-from ledger.authority.credentials import Presented, Sessions, holder_of_bearer
+from ledger.authority.credentials import Presented, Sessions
+from ledger.authority.decided import Asking, Decided
 from ledger.authority.denials import denial
 from ledger.authority.outcomes import OUTCOME_SECONDS_MAX, Pending, Recorded, Unanswered
 from ledger.authority.recording import Surroundings, record_of
 from ledger.authority.turns import Done, Now, Turns, Written
-from ledger.authorization import Authorization, authorize
+from ledger.authorization import Authorization
 from ledger.entry import NATIVE, Draft
 from ledger.iam.deciding import EVERYTHING
 from ledger.own_records import SOURCE
 from ledger.policy.aws_actions import AccessLevel, access_level, services
-from ledger.policy.entitlements import Entitlements
 from ledger.record import PREFIX_OF_SOURCE, READ_ONLY_VERBS, Document, read_record
 from ledger.redaction import redact
 
@@ -63,14 +62,11 @@ class Told(NamedTuple):
 class ServiceCalls:
     """`submit` answers in another thread. Who nobody knows is told so by Unauthenticated, and leaves no entry."""
 
-    def __init__(
-        self, turns: Turns, sessions: Sessions, entitlements: Entitlements, contexts: Contexts
-    ) -> None:
+    def __init__(self, turns: Turns, sessions: Sessions, decided: Decided) -> None:
         self._turns = turns
         self._sessions = sessions
-        self._entitlements = entitlements
+        self._decided = decided
         self._unanswered = Unanswered(turns)
-        self._contexts = contexts
 
     def close(self) -> None:
         """Write down what was allowed and has no outcome yet."""
@@ -93,10 +89,10 @@ class ServiceCalls:
     # ---- in turn
 
     def _at_once(self, inquiry: Inquiry, now: Now) -> Written:
-        return self._written(*self._decided(inquiry, now), now)
+        return self._written(*self._told(inquiry, now), now)
 
     def _deferred(self, inquiry: Inquiry, now: Now) -> Written:
-        told, document = self._decided(inquiry, now)
+        told, document = self._told(inquiry, now)
         if not told.decided.allowed:
             return self._written(told, document, now)
         pending = Pending(told.account_id, document, told.told, now.time + OUTCOME_SECONDS_MAX)
@@ -109,7 +105,7 @@ class ServiceCalls:
         recorded = Recorded(told.event_id, told.account_id, now.position)
         return Written(draft, told._replace(recorded=recorded))
 
-    def _decided(self, inquiry: Inquiry, now: Now) -> tuple[Told, dict[str, Any]]:
+    def _told(self, inquiry: Inquiry, now: Now) -> tuple[Told, dict[str, Any]]:
         presented, account = inquiry.presented, now.account
         by = self._sessions.bearer(now.turn, account, presented, now.time)
         event_id = now.event_id()
@@ -130,26 +126,13 @@ class ServiceCalls:
             source=inquiry.source,
             extra=extra,
         )
-        decided = authorize(
-            account,
-            by.caller,
-            holder_of_bearer(by),
-            inquiry.action,
-            inquiry.resource,
-            {
-                **self._contexts.of_caller(document, now.time, account, by, inquiry.surroundings),
-                **inquiry.context,
-            },
-            now.position,
-            at=now.time,
-            session=by.session,
-            entitlements=self._entitlements,
-        )
+        asking = Asking(by, document, inquiry.surroundings)
+        decided, told = self._decided.on(asking, inquiry.action, inquiry.resource, inquiry.context, now)
         message = None
         if not decided.allowed:
             message = denial(decided)
             document["errorCode"], document["errorMessage"] = "AccessDenied", message
-        return Told(event_id, account.id, decided, decided.to_bytes(), message), redact(document)
+        return Told(event_id, account.id, decided, told, message), redact(document)
 
 
 @lru_cache(maxsize=4_096)

@@ -31,10 +31,9 @@ from ledger.iam.federation import Vouched
 from ledger.iam.refusals import AccessDenied, InternalFailure, InvalidAction, Refusal, Throttling, TokenBarred
 from ledger.iam.targets import in_words
 from ledger.log import Log
-from ledger.policy.entitlements import Entitlements
 from ledger.policy.request import caller_of
 from ledger.policy.session_limits import LIMITING
-from ledger.record import READ_ONLY_VERBS, Record, read_record
+from ledger.record import READ_ONLY_VERBS, Record, action_of, read_record
 from ledger.redaction import without_secrets
 from ledger.vault.attempts import TooManyAttempts
 from ledger.vault.store import Vault
@@ -101,9 +100,9 @@ class Authority:
         self._decisions = decisions
         self._clock = clock
         self._sessions = Sessions()
-        entitlements, contexts = Entitlements(), Contexts()
-        self._decided = Decided(entitlements, contexts)
-        self.services = ServiceCalls(self.turns, self._sessions, entitlements, contexts)
+        self._contexts = Contexts()
+        self._decided = Decided(self._contexts)
+        self.services = ServiceCalls(self.turns, self._sessions, self._decided)
 
     def close(self) -> None:
         self.services.close()
@@ -261,7 +260,9 @@ class Authority:
         by = request.by
         if presented is not None:
             by = self._sessions.bearer(now.turn, account, presented, now.time)
-        vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
+        vouched = None
+        if facts:
+            vouched = next((fact for fact in facts.values() if isinstance(fact, Vouched)), None)
         if vouched is not None:
             by = replace(by, federated=vouched.bearer)
         there = None if now.there is None else now.there.account
@@ -276,11 +277,14 @@ class Authority:
             questions = self._questions(decision, account, call, request)
         except Refusal as about_nothing:
             return _Judged(record, call, about_nothing)
-        said = {} if vouched is None else vouched.values
-        asking = Asking(by, record, request.surroundings, said)
+        asking = Asking(by, record.document, request.surroundings)
         decided, told = None, None
         for nth, (action, named) in enumerate(questions):  # the entry keeps what was asked about
-            found, found_told = self._decided.on(asking, action, without_secrets(named), now)
+            resource = without_secrets(named)
+            own = self._contexts.of_question(record, action, resource, there or account)
+            if vouched is not None:
+                own = {**own, **vouched.values}
+            found, found_told = self._decided.on(asking, action, resource, own, now)
             if decided is None or not found.allowed:
                 decided, told = found, found_told
             if not found.allowed:
@@ -363,18 +367,18 @@ class Authority:
 
     @staticmethod
     def _record(request: Request, now: Now, by: Bearer) -> Record:
-        return read_record(
-            record_of(
-                now.account,
-                by,
-                request.action,
-                at=now.time,
-                event_id=now.event_id(),
-                surroundings=request.surroundings,
-                read_only=_reads_only(request.action),
-                request=recorded(request.parameters),
-            )
+        document = record_of(
+            now.account,
+            by,
+            request.action,
+            at=now.time,
+            event_id=now.event_id(),
+            surroundings=request.surroundings,
+            read_only=_reads_only(request.action),
+            request=recorded(request.parameters),
         )
+        action = action_of(document["eventSource"], document["eventName"])
+        return Record(document, now.account.id, document["eventID"], now.time, action, None)
 
 
 def _denied(action: str, found: Authorization, vouched: Vouched | None, on: str | None) -> Refusal:

@@ -12,14 +12,14 @@ from immutables import Map
 from ledger.account.account import Account
 from ledger.account.entities import EMPTY, Role, Tag, User
 from ledger.authority.recording import Surroundings
-from ledger.calls.recorded_context import of_caller, of_request, of_time
+from ledger.calls.recorded_context import REMEMBERED_LENGTH_MAX, of_caller, of_request, of_time
 from ledger.iam.deciding import Bearer
 from ledger.iam.ec2_instances import instance_arn
 from ledger.policy.aws_actions import condition_keys
 from ledger.policy.request import account_in
 from ledger.record import Record, read_record
 
-KEPT_MAX: Final = 4_096  # callers, each with one address and one agent
+KEPT_MAX: Final = 4_096  # callers, each with one address and one agent; and questions
 BOUNDARY_KEY: Final = "iam:permissionsboundary"
 
 
@@ -40,6 +40,8 @@ class Contexts:
         self._kept: dict[tuple[object, ...], dict[str, tuple[str, ...]]] = {}
         self._at = 0  # of the latest call
         self._time: dict[str, tuple[str, ...]] = {}  # what is told of that second
+        self._account: Account | None = None
+        self._asked: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
 
     def of_caller(
         self, document: dict[str, Any], at: int, account: Account, by: Bearer, surroundings: Surroundings
@@ -65,30 +67,39 @@ class Contexts:
             told["ec2:sourceinstancearn"] = (instance,)
         return told
 
-    def of_call(
-        self,
-        record: Record,
-        action: str,
-        resource: str,
-        account: Account,
-        by: Bearer,
-        surroundings: Surroundings,
-        there: Account | None = None,
-    ) -> dict[str, tuple[str, ...]]:
-        """All keys of the question, but for those that follow from the caller alone.
+    def of_question(
+        self, record: Record, action: str, resource: str, account: Account
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Of a record in which no outcome stands yet, what depends on what is asked for; the account is the resource's,
+        where that is known.
 
-        `there` is the account that the resource is of, where that is another and known.
+        Kept while the account stays the same value, whoever asks.
         """
-        tags = {tag.key: tag.value for tag in tags_of(there or account, resource).values()}
+        if account is not self._account:
+            self._account, self._asked = account, {}
         # as text, for it is remembered, and bytes that orjson has made keep the 4 KiB they were made in
         request = orjson.dumps(record.document["requestParameters"]).decode()
-        own = of_request(request, called=record.action, action=action, resource_tags=tags)
-        told = {**self.of_caller(record.document, record.time, account, by, surroundings), **_lower(own)}
-        if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
-            boundary = boundary_of(account, resource)
-            if boundary is not None:
-                told[BOUNDARY_KEY] = (boundary,)
-        return told
+        place = record.action, action, resource, request
+        found = self._asked.get(place)
+        if found is None:
+            found = _of_question(record.action, request, action, resource, account)
+            if len(request) <= REMEMBERED_LENGTH_MAX:
+                if len(self._asked) >= KEPT_MAX:
+                    self._asked.clear()
+                self._asked[place] = found
+        return found
+
+
+def _of_question(
+    called: str, request: str, action: str, resource: str, account: Account
+) -> dict[str, tuple[str, ...]]:
+    tags = {tag.key: tag.value for tag in tags_of(account, resource).values()}
+    told = _lower(of_request(request, called=called, action=action, resource_tags=tags))
+    if BOUNDARY_KEY not in told and BOUNDARY_KEY in _keys(action):
+        boundary = boundary_of(account, resource)
+        if boundary is not None:
+            told[BOUNDARY_KEY] = (boundary,)
+    return told
 
 
 def _lower(told: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from ledger.account.account import Account
@@ -55,15 +56,21 @@ def recorded(members: Mapping[str, Any], *, comma: bool = False) -> dict[str, An
     """Members of a request or an answer as CloudTrail writes them: names in lower case at their beginning, no secrets."""
     told = {}
     for name, value in members.items():
-        plain = name.lower()
+        spelt, plain = _spelt(name)
         if value is None or plain in NEVER_RECORDED:
             continue
         if plain in HIDDEN_MEMBERS:
             value = HIDDEN
         elif plain in DATES and isinstance(value, int):
             value = spoken_date(value, comma=comma)
-        told[name[:1].lower() + name[1:]] = _value(value, comma)
+        told[spelt] = value if type(value) is str else _value(value, comma)
     return told
+
+
+@lru_cache(maxsize=4_096)
+def _spelt(name: str) -> tuple[str, str]:
+    """The name of a member as CloudTrail writes it, and in lower case."""
+    return name[:1].lower() + name[1:], name.lower()
 
 
 def _value(value: Any, comma: bool) -> Any:

@@ -236,7 +236,7 @@ class Turns:
         for waiting in calls:
             clock = self._clock()
             # A clock that is set back does not put later calls before earlier ones.
-            at = max([int(clock), *[one.books.latest for one in opened]])
+            at = max(int(clock), here.books.latest, *[one.books.latest for one in others])
             given = here.now(clock, at)
             for one in others:
                 if one.books.latest:  # what is only imported is not for this ledger to go on writing

@@ -67,7 +67,7 @@ class Bearer:
         return self.caller.kind is CallerKind.ROOT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: to make one would take three times as long, and there is one a call
 class Call:
     """A call of an operation. `parameters` are named as in botocore's model, and valid by it.
 
@@ -117,7 +117,7 @@ class Forget:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `Call`
 class Answer:
     """What the caller gets: members of the operation's output in botocore's model, times in seconds since 1970.
 

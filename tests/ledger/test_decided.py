@@ -1,15 +1,19 @@
-"""A decision that was just made is not made again, and nobody can tell: what it rests on has stayed the same."""
+"""Of a decision only what differs from the one before is made and written anew, and nobody can tell."""
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
 
+from ledger.authority.asking import Inquiry
 from ledger.authority.authority import Authority, Request
 from ledger.authority.beginning import begin
 from ledger.authority.recording import Surroundings
+from ledger.authorization import Authorization
 from ledger.iam.deciding import Bearer
 from ledger.log import Log, open_engine
 from ledger.policy.request import caller_of
@@ -121,3 +125,47 @@ def test_it_ends_with_the_second(authority: Authority, root: Callable[..., Any],
     assert allowed(authority, alice)
     clock.now += 1
     assert not allowed(authority, alice)
+
+
+AWKWARD = '"positions":{},"resource":""'
+
+
+def test_of_each_resource_the_whole_decision_is_written(
+    authority: Authority, root: Callable[..., Any]
+) -> None:
+    presented = user(authority, root, "alice").presented
+    assert presented is not None
+    grant = {"Effect": "Allow", "Action": "shop:*", "Resource": "arn:aws:shop:::mine/*"}
+    reading = {"Action": "shop:Get*", "Resource": ["arn:aws:shop:::mine/2", "arn:aws:shop:::${app:kind}/*"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [grant, {**grant, **reading}]})
+    root("PutUserPolicy", UserName="alice", PolicyName="own", PolicyDocument=document)
+    names = ("mine/1", "mine/2", "yours/1", f"mine/{AWKWARD}", "odd/1", "yours/2", "mine/1")
+    decided = set()
+    for kind, action, name in product(("odd", AWKWARD), ("shop:GetCart", "shop:PutCart"), names):
+        resource = f"arn:aws:shop:::{name}"
+        asked = Inquiry(presented, action, resource, HERE, "shop.internal", False, {"app:kind": (kind,)})
+        answered: Future[Any] = Future()
+        authority.services.submit(asked, lambda told, failure, to=answered: to.set_result(told))  # type: ignore[misc]
+        told = answered.result()
+        read = Authorization.from_bytes(told.told)
+        assert read == told.decided
+        assert (read.action, read.resource) == (action, resource)
+        assert read.context["app:kind"] == (kind,)
+        assert read.positions == {ACCOUNT: told.recorded.position}
+        decided.add((read.verdict, len(read.statements)))
+    assert len(decided) == 3
+
+
+def test_it_is_of_the_tags_that_a_resource_has_now(authority: Authority, root: Callable[..., Any]) -> None:
+    asks = user(authority, root, "alice")
+    root("CreateUser", UserName="bob")
+    blue = {"StringEquals": {"aws:ResourceTag/team": "blue"}}
+    statement = {"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*", "Condition": blue}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    root("PutUserPolicy", UserName="alice", PolicyName="own", PolicyDocument=document)
+    about_bob = replace(asks, action="iam:GetUser", parameters={"UserName": "bob"})
+    assert not allowed(authority, about_bob)
+    root("TagUser", UserName="bob", Tags=[{"Key": "team", "Value": "blue"}])
+    assert allowed(authority, about_bob)
+    root("UntagUser", UserName="bob", TagKeys=["team"])
+    assert not allowed(authority, about_bob)

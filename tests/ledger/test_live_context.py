@@ -26,7 +26,11 @@ def context(iam: Asked, action: str, resource: str, *, secure: bool = False, **p
         request=recorded(parameters),
     )
     by = Bearer(caller_of(f"arn:aws:iam::{ACCOUNT}:user/admin", None, "AIDAADMIN0000001"), "AKIAADMIN0000001")
-    return Contexts().of_call(read_record(record), action, resource, iam.account, by, around)
+    contexts = Contexts()
+    return {
+        **contexts.of_caller(record, NOON, iam.account, by, around),
+        **contexts.of_question(read_record(record), action, resource, iam.account),
+    }
 
 
 def test_the_boundary_and_the_tags_of_whom_it_is_about_are_told() -> None:
