@@ -7,7 +7,7 @@ all of a file in which something is amiss. What comes out is the same either way
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -18,13 +18,12 @@ from msgspec import UNSET, Raw, Struct
 from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
 from ledger.intake.decoding import may_hold_long_number
 from ledger.intake.limits import Limits
-from ledger.intake.usual_records import UNDECODED, Skimmed, Unusual, take_apart
+from ledger.intake.usual_records import NESTED, Skimmed, Unusual, exact_float, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
-from ledger.log.preparation import Prepared, prepare_parts
+from ledger.log.preparation import Prepared, prepare_parts, uuid_numbers
 from ledger.redaction import redact
 from ledger.suspects import is_deep, suspects
 
-Row = tuple[Any, ...]
 Take = Callable[[int, dict[str, Any]], tuple[Draft, Parts] | None]
 """Makes a draft of the record at this index of the file, decoded whole; None where it is rejected."""
 
@@ -35,14 +34,14 @@ class _File(Struct, forbid_unknown_fields=True, gc=False):
     Records: list[Skimmed]
 
 
-_decode: Final = msgspec.json.Decoder(_File).decode
+_decode: Final = msgspec.json.Decoder(_File, float_hook=exact_float).decode
 
 
 def skim(text: bytes) -> list[Skimmed] | None:
     """The records of a delivered file; None where its text is to be decoded whole."""
     try:
         return _decode(text).Records
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unusual):
         return None
 
 
@@ -53,84 +52,96 @@ def prepare_skimmed(
 
     `take` is given those that are not of the usual form.
     """
-    raws: list[bytes] = []
-    sizes: list[int] = []
-    make = _maker(origin, compression, raws, sizes)
-    rows: list[Row | None] = []
-    rests = []
+    origin_bytes = origin.to_bytes()
+    before = body_bytes(b"", origin_bytes)[:-1]
     salts = os.urandom(SALT_BYTES * len(records))
+    befores = [salts[at : at + SALT_BYTES] + before for at in range(0, len(salts), SALT_BYTES)]
     try:
-        for at, record in zip(range(0, len(salts), SALT_BYTES), records, strict=True):
-            row, rest = make(record, salts[at : at + SALT_BYTES])
-            rows.append(row)
-            rests.append(rest)
-        if (
-            may_hold_long_number(b" ".join(raws))
-            or _may_stand_twice(text, records, sizes)
-            or _may_be_too_large(text, records, sizes)
-        ):
+        taken = list(map(take_apart, records, befores))
+        sizes = [len(one[-1]) - len(befores[0]) - 1 for one in taken if one is not None]
+        if _may_lack_something(text, records, sizes) or _may_be_too_large(text, records, sizes):
             return None
+        rests = [b"" if one is None else one[-2] for one in taken]
         for index in suspects(rests):
             if is_deep(rests[index]):
                 return None
-            if _hide_secrets(record := records[index]):
-                salt = salts[SALT_BYTES * index : SALT_BYTES * (index + 1)]
-                rows[index], _ = make(record, salt)
+            if _hide_secrets(records[index]):
+                taken[index] = take_apart(records[index], befores[index])
     except (Unusual, orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
-    _fill(rows, records, compression, take)
-    return Prepared.of([row for row in rows if row is not None])
+    usual = _prepared([one for one in taken if one is not None], origin_bytes, compression)
+    return usual if usual.size == len(records) else _with_others(usual, taken, records, compression, take)
 
 
-def _maker(
-    origin: Origin, compression: Compression, raws: list[bytes], sizes: list[int]
-) -> Callable[[Skimmed, bytes], tuple[Row | None, bytes]]:
-    """Makes the row of a record with a salt, and what is compressed in it; None where the record is not of the usual form."""
+def _prepared(parts: Sequence[tuple[Any, ...]], origin_bytes: bytes, compression: Compression) -> Prepared:
+    if not parts:
+        return Prepared.of([])
+    (
+        frames,
+        seconds,
+        event_ids,
+        identities,
+        keys,
+        began,
+        addresses,
+        agents,
+        layouts,
+        prefixes,
+        resources,
+        rests,
+        committed,
+    ) = zip(*parts, strict=True)
+    heads, tails = zip(*uuid_numbers(event_ids), strict=True)
     dictionary, compress = compression.best(decided=False), compression.compress
-    origin_bytes = origin.to_bytes()
-    before = body_bytes(b"", origin_bytes)[:-1]
-
-    def make(record: Skimmed, salt: bytes) -> tuple[Row | None, bytes]:
-        split = take_apart(record, raws)
-        if split is None:
-            return None, b""
-        frame, numbers, identity, canonical_record, address, agent, prefix, rest, resources = split
-        seconds, event_head, event_tail, layout = numbers
-        template, key, began = identity
-        sizes.append(len(canonical_record))
-        return (
-            frame.account_id,
-            seconds,
-            event_head,
-            event_tail,
-            salt,
-            sha256(b"%b%b%b}" % (salt, before, canonical_record)).digest(),
-            frame.document,
-            template,
-            key,
-            began,
-            address,
-            agent,
-            frame.error,
-            dictionary << LAYOUT_BITS | layout,
-            prefix + compress(rest, dictionary),
-            resources,
-            origin_bytes,
-        ), rest
-
-    return make
+    return Prepared(
+        account_id=[frame.account_id for frame in frames],
+        time=seconds,
+        event_head=heads,
+        event_tail=tails,
+        salt=[text[:SALT_BYTES] for text in committed],
+        commitment=[sha256(text).digest() for text in committed],
+        frame=[frame.document for frame in frames],
+        identity=identities,
+        key=keys,
+        began=began,
+        address=addresses,
+        agent=agents,
+        error=[frame.error for frame in frames],
+        coding=[dictionary << LAYOUT_BITS | layout for layout in layouts],
+        body=[prefix + compress(rest, dictionary) for prefix, rest in zip(prefixes, rests, strict=True)],
+        resources=resources,
+        origin=[origin_bytes] * len(frames),
+    )
 
 
-def _may_stand_twice(text: bytes, records: Sequence[Skimmed], sizes: Sequence[int]) -> bool:
-    """Whether a member that was not decoded may be there twice in a record: then only the last of them was looked at.
+def _with_others(
+    usual: Prepared,
+    taken: Sequence[tuple[Any, ...] | None],
+    records: Sequence[Skimmed],
+    compression: Compression,
+    take: Take,
+) -> Prepared:
+    """With those that are not of the usual form in their places, but for what is rejected."""
+    places = [index for index, one in enumerate(taken) if one is not None]
+    others = []
+    for index, record in enumerate(records):
+        if taken[index] is None and (one := take(index, _decoded(record))) is not None:
+            others.append(one)
+            places.append(index)
+    together = Prepared.joined([usual, prepare_parts(others, compression)])
+    return together.chosen(sorted(range(together.size), key=places.__getitem__))
+
+
+def _may_lack_something(text: bytes, records: Sequence[Skimmed], sizes: Sequence[int]) -> bool:
+    """Whether something in it may not have been looked at, since in one object it stood before another of its name.
 
     As a rule the canonical records together are as long as the text, and nothing else can be in it.
     """
     if len(text) == len(b'{"Records":[]}') + sum(sizes) + len(sizes) - 1:
         return False
-    return any(
+    return may_hold_long_number(text) or any(
         text.count(b'"%b"' % name.encode()) > sum(getattr(record, name) is not UNSET for record in records)
-        for name in UNDECODED
+        for name in NESTED
     )
 
 
@@ -143,31 +154,17 @@ def _may_be_too_large(text: bytes, records: Sequence[Skimmed], sizes: Sequence[i
 def _hide_secrets(record: Skimmed) -> bool:
     """Whether there were any."""
     names = ("additionalEventData", "errorMessage", "requestParameters", "resources", "responseElements")
-    told = _decoded(record, names)
+    told = {name: value for name in names if (value := getattr(record, name)) is not UNSET}
     cleaned = redact(told)
     for name, value in cleaned.items():
-        if value is not told[name]:
-            setattr(record, name, value if name == "errorMessage" else Raw(orjson.dumps(value)))
+        setattr(record, name, value)
     return cleaned is not told
 
 
-def _fill(rows: list[Row | None], records: Sequence[Skimmed], compression: Compression, take: Take) -> None:
-    """Put rows where there are none yet, but for what is rejected."""
-    taken = {
-        index: one
-        for index, row in enumerate(rows)
-        if row is None and (one := take(index, _decoded(records[index]))) is not None
-    }
-    made = zip(*prepare_parts(list(taken.values()), compression), strict=True)
-    for index, row in zip(taken, made, strict=True):
-        rows[index] = row
-
-
-def _decoded(record: Skimmed, names: Iterable[str] = Skimmed.__struct_fields__) -> dict[str, Any]:
-    """The members of these names, as far as the record has them."""
-    told = ((name, getattr(record, name)) for name in names)
+def _decoded(record: Skimmed) -> dict[str, Any]:
+    """The members that it has."""
     return {
         name: orjson.loads(bytes(value)) if type(value) is Raw else value
-        for name, value in told
+        for name, value in msgspec.structs.asdict(record).items()
         if value is not UNSET
     }

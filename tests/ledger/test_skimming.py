@@ -67,6 +67,9 @@ def file_of(records: Iterable[list[Member]]) -> bytes:
     return f'{{"Records":[{",".join(listed)}]}}'.encode("utf-8", "surrogatepass")
 
 
+SHORT = file_of([texts_of(USUAL)]).replace(b", ", b",").replace(b": ", b":")
+
+
 def write(folder: Path, text: bytes) -> Source:
     path = folder / "111122223333_CloudTrail_us-west-2_20260123T1725Z_abcdefghijklmnop.json"
     path.write_bytes(text)
@@ -122,6 +125,11 @@ ODD_VALUES = (
     "0.12345678901234567890123",
     '"12345678901234567890123"',
     '{"n":12345678901234567890123}',
+    '{"n":12345678901234567890123,"n":1}',
+    '{"n":0.12345678901234567890123,"n":1}',
+    '{"n":[-9223372036854775809,18446744073709551615,-0,12345E901234567]}',
+    "0.25",
+    "1e5",
     '{"b":1,"a":{"d":2.50,"c":[null,{"z":1,"y":2}]}}',
     '{"a":1,"a":2}',
     '{"p\\u0061ssword":"hunter2"}',
@@ -213,6 +221,9 @@ def test_a_usual_file_is_not_decoded_whole() -> None:
         file_of([texts_of(USUAL | {"requestParameters": "null"})]),
         file_of([texts_of(USUAL), [*texts_of(USUAL), ("resources", "[12345678901234567890123]")]]),
         file_of([[*texts_of(USUAL), ("resources", "[1e400]"), ("resources", "[]")]]),
+        file_of([texts_of(USUAL)]).replace(b'"key"', b'"n":12345678901234567890123,"n":1,"key"'),
+        # Written anew it is as long.
+        SHORT.replace(b'"key"', b'"n":12345678901234567890123,"n":[1e15,1e15],"key"'),
         file_of([texts_of(USUAL | {"responseElements": {"a": "b" * MIB}})]),
         file_of([[*texts_of(USUAL | {"eventID": "none"}), ("tlsDetails", "[" * 202 + "]" * 202)]]),
         file_of([texts_of(USUAL)])[:-1],
