@@ -249,10 +249,11 @@ class Compression:
     def compress(self, raw: bytes, dictionary: int = 0) -> bytes:
         """A zstd frame. Where its head is the usual one, two bytes with the size stand for the five or six of it."""
         frame, size = self._compressors[dictionary](raw), len(raw)
-        if size < SIZE_MAX:
-            head = _frame_head(size, len(frame) - (5 if size < 256 else 6))
-            if frame.startswith(head):
-                return size.to_bytes(2) + frame[len(head) :]
+        if 256 <= size < SIZE_MAX:
+            if frame[0] == _LONGER and frame[3] & 7 == _ONLY_BLOCK:  # so the rest of the head can only be one
+                return size.to_bytes(2) + frame[6:]
+        elif size < 256 and frame[0] == _SHORT and frame[2] & 7 == _ONLY_BLOCK:
+            return size.to_bytes(2) + frame[5:]
         return frame
 
     def decompress(self, number: int, body: bytes, start: int = 0) -> bytes:
@@ -285,12 +286,18 @@ PARAMETERS: Final = _parameters(zstandard.STRATEGY_GREEDY)
 QUICK: Final = _parameters(zstandard.STRATEGY_FAST)
 
 
+# Descriptors of frames of one segment, with a size of one byte and of two, and the lowest bits of a block that is
+# compressed and the last.
+_SHORT: Final = 0x20
+_LONGER: Final = 0x60
+_ONLY_BLOCK: Final = 0b101
+
+
 @lru_cache(maxsize=65_536)
 def _frame_head(size: int, packed: int) -> bytes:
     """Of a frame of one compressed block: descriptor, size, head of the block (RFC 8878, 3.1.1.1 and 3.1.1.2)."""
-    told = bytes((0x20, size)) if size < 256 else b"\x60" + (size - 256).to_bytes(2, "little")
-    last_and_compressed = 0b101
-    return told + (max(packed, 0) << 3 | last_and_compressed).to_bytes(3, "little")
+    told = bytes((_SHORT, size)) if size < 256 else bytes((_LONGER,)) + (size - 256).to_bytes(2, "little")
+    return told + (packed << 3 | _ONLY_BLOCK).to_bytes(3, "little")
 
 
 def _compressor(
