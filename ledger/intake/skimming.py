@@ -18,7 +18,7 @@ from msgspec import UNSET, Raw, Struct
 from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
 from ledger.intake.decoding import may_hold_long_number
 from ledger.intake.limits import Limits
-from ledger.intake.usual_records import NESTED, Skimmed, Unusual, exact_float, take_apart
+from ledger.intake.usual_records import AMISS, NESTED, Skimmed, exact_float, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
 from ledger.log.preparation import Prepared, prepare_parts, uuid_numbers
 from ledger.redaction import redact
@@ -41,7 +41,7 @@ def skim(text: bytes) -> list[Skimmed] | None:
     """The records of a delivered file; None where its text is to be decoded whole."""
     try:
         return _decode(text).Records
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unusual):
+    except AMISS:
         return None
 
 
@@ -67,7 +67,7 @@ def prepare_skimmed(
                 return None
             if _hide_secrets(records[index]):
                 taken[index] = take_apart(records[index], befores[index])
-    except (Unusual, orjson.JSONDecodeError, orjson.JSONEncodeError):
+    except AMISS:
         return None
     usual = _prepared([one for one in taken if one is not None], origin_bytes, compression)
     return usual if usual.size == len(records) else _with_others(usual, taken, records, compression, take)

@@ -11,6 +11,7 @@ from math import isfinite
 from sys import intern
 from typing import Any, Final
 
+import msgspec
 import orjson
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -82,6 +83,10 @@ class Unusual(Exception):
     """There is something in the file that is told only where all of it is decoded."""
 
 
+# What reading with msgspec and writing with orjson raise, beside it: it writes no integer of more than 64 bits.
+AMISS: Final = (Unusual, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, orjson.JSONEncodeError)
+
+
 def exact_float(digits: str) -> float:
     """Raises Unusual where digits may be lost, and where it would become longer than it is: `skimming` counts on that."""
     value = float(digits)
@@ -90,10 +95,13 @@ def exact_float(digits: str) -> float:
     return value
 
 
+_decode: Final = msgspec.json.Decoder(float_hook=exact_float).decode
+
+
 def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
     """As `ledger.log.bodies.split`, with what the commitment hashes; None where the record is not of the usual form.
 
-    `before` is what is hashed before the canonical record. Raises Unusual, or JSONEncodeError for a long integer.
+    `before` is what is hashed before the canonical record. Raises what is AMISS.
     """
     frame = _frame(
         (
@@ -259,11 +267,10 @@ def _connection(raw: bytes) -> tuple[bytes, bytes, Any]:
 
 
 def _decoded(raw: bytes) -> Any:
-    """Raises Unusual for what `exact_float` and JSONEncodeError tell of in all else."""
-    document = orjson.loads(raw)
-    if is_deep(raw) or may_hold_long_number(raw) or len(canonical(document)) > len(raw):
+    """Raises Unusual."""
+    if is_deep(raw):
         raise Unusual
-    return document
+    return _decode(raw)
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
