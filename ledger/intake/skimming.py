@@ -12,13 +12,12 @@ from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
-import orjson
 from msgspec import UNSET, Raw, Struct
 
 from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
-from ledger.intake.decoding import may_hold_long_number
+from ledger.intake.decoding import decode
 from ledger.intake.limits import Limits
-from ledger.intake.usual_records import AMISS, NESTED, Skimmed, exact_float, take_apart
+from ledger.intake.usual_records import AMISS, Skimmed, Unusual, skim, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
 from ledger.log.preparation import Prepared, prepare_parts, uuid_numbers
 from ledger.redaction import redact
@@ -27,50 +26,54 @@ from ledger.suspects import is_deep, suspects
 Take = Callable[[int, dict[str, Any]], tuple[Draft, Parts] | None]
 """Makes a draft of the record at this index of the file, decoded whole; None where it is rejected."""
 
-RECORD_BYTES_MAX: Final = Limits().record_bytes_max  # a larger one may have to be rejected
+_Taken = tuple[Any, ...] | dict[str, Any] | None
+
+LIMITS: Final = Limits()
 
 
 class _File(Struct, forbid_unknown_fields=True, gc=False):
-    Records: list[Skimmed]
+    Records: list[Raw]
 
 
-_decode: Final = msgspec.json.Decoder(_File, float_hook=exact_float).decode
+_split: Final = msgspec.json.Decoder(_File).decode
 
 
-def skim(text: bytes) -> list[Skimmed] | None:
-    """The records of a delivered file; None where its text is to be decoded whole."""
-    try:
-        return _decode(text).Records
-    except AMISS:
-        return None
-
-
-def prepare_skimmed(
-    text: bytes, records: Sequence[Skimmed], origin: Origin, compression: Compression, take: Take
-) -> Prepared | None:
-    """The records of a text made ready to be written; None where it is to be decoded whole.
+def prepare_skimmed(text: bytes, origin: Origin, compression: Compression, take: Take) -> Prepared | None:
+    """The records of a delivered file made ready to be written; None where its text is to be decoded whole.
 
     `take` is given those that are not of the usual form.
     """
     origin_bytes = origin.to_bytes()
     before = body_bytes(b"", origin_bytes)[:-1]
-    salts = os.urandom(SALT_BYTES * len(records))
-    befores = [salts[at : at + SALT_BYTES] + before for at in range(0, len(salts), SALT_BYTES)]
     try:
-        taken = list(map(take_apart, records, befores))
-        sizes = [len(one[-1]) - len(befores[0]) - 1 for one in taken if one is not None]
-        if _may_lack_something(text, records, sizes) or _may_be_too_large(text, records, sizes):
-            return None
-        rests = [b"" if one is None else one[-2] for one in taken]
+        # Each is skimmed as its turn comes: what many records at once are made of is nowhere at hand when it is needed.
+        raws = _split(text).Records
+        salts = os.urandom(SALT_BYTES * len(raws))
+        befores = [salts[at : at + SALT_BYTES] + before for at in range(0, len(salts), SALT_BYTES)]
+        taken: list[_Taken] = list(map(_taken, raws, befores))
+        rests = [one[-2] if type(one) is tuple else b"" for one in taken]
         for index in suspects(rests):
+            record = skim(raws[index])
             if is_deep(rests[index]):
                 return None
-            if _hide_secrets(records[index]):
-                taken[index] = take_apart(records[index], befores[index])
+            if _hide_secrets(record):
+                taken[index] = take_apart(record, befores[index])
     except AMISS:
         return None
-    usual = _prepared([one for one in taken if one is not None], origin_bytes, compression)
-    return usual if usual.size == len(records) else _with_others(usual, taken, records, compression, take)
+    usual = _prepared([one for one in taken if type(one) is tuple], origin_bytes, compression)
+    return usual if usual.size == len(taken) else _with_others(usual, taken, compression, take)
+
+
+def _taken(raw: Raw, before: bytes) -> _Taken:
+    """A record taken apart; decoded, where it is not of the usual form. Raises what is AMISS."""
+    if len(raw) > LIMITS.record_bytes_max:  # it may have to be rejected
+        raise Unusual
+    parts = take_apart(skim(raw), before)
+    if parts is not None and len(parts[-1]) == len(before) + len(raw) + 1:
+        return parts
+    # It was not as short as can be. Or something may have stood in it before another of its name, and was not looked at.
+    document: dict[str, Any] = decode(bytes(raw), depth_max=LIMITS.record_depth_max)
+    return document if parts is None else parts
 
 
 def _prepared(parts: Sequence[tuple[Any, ...]], origin_bytes: bytes, compression: Compression) -> Prepared:
@@ -114,41 +117,16 @@ def _prepared(parts: Sequence[tuple[Any, ...]], origin_bytes: bytes, compression
     )
 
 
-def _with_others(
-    usual: Prepared,
-    taken: Sequence[tuple[Any, ...] | None],
-    records: Sequence[Skimmed],
-    compression: Compression,
-    take: Take,
-) -> Prepared:
+def _with_others(usual: Prepared, taken: Sequence[_Taken], compression: Compression, take: Take) -> Prepared:
     """With those that are not of the usual form in their places, but for what is rejected."""
-    places = [index for index, one in enumerate(taken) if one is not None]
+    places = [index for index, one in enumerate(taken) if type(one) is tuple]
     others = []
-    for index, record in enumerate(records):
-        if taken[index] is None and (one := take(index, _decoded(record))) is not None:
+    for index, document in enumerate(taken):
+        if type(document) is dict and (one := take(index, document)) is not None:
             others.append(one)
             places.append(index)
     together = Prepared.joined([usual, prepare_parts(others, compression)])
     return together.chosen(sorted(range(together.size), key=places.__getitem__))
-
-
-def _may_lack_something(text: bytes, records: Sequence[Skimmed], sizes: Sequence[int]) -> bool:
-    """Whether something in it may not have been looked at, since in one object it stood before another of its name.
-
-    As a rule the canonical records together are as long as the text, and nothing else can be in it.
-    """
-    if len(text) == len(b'{"Records":[]}') + sum(sizes) + len(sizes) - 1:
-        return False
-    return may_hold_long_number(text) or any(
-        text.count(b'"%b"' % name.encode()) > sum(getattr(record, name) is not UNSET for record in records)
-        for name in NESTED
-    )
-
-
-def _may_be_too_large(text: bytes, records: Sequence[Skimmed], sizes: Sequence[int]) -> bool:
-    if len(text) <= RECORD_BYTES_MAX:
-        return False
-    return len(sizes) < len(records) or max(sizes, default=0) > RECORD_BYTES_MAX
 
 
 def _hide_secrets(record: Skimmed) -> bool:
@@ -159,12 +137,3 @@ def _hide_secrets(record: Skimmed) -> bool:
     for name, value in cleaned.items():
         setattr(record, name, value)
     return cleaned is not told
-
-
-def _decoded(record: Skimmed) -> dict[str, Any]:
-    """The members that it has."""
-    return {
-        name: orjson.loads(bytes(value)) if type(value) is Raw else value
-        for name, value in msgspec.structs.asdict(record).items()
-        if value is not UNSET
-    }

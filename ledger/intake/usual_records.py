@@ -15,7 +15,7 @@ import msgspec
 import orjson
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ledger.intake.decoding import may_hold_long_number
+from ledger.intake.decoding import Undecodable, may_hold_long_number
 from ledger.log.bodies import (
     FRAME_MEMBERS,
     HOST,
@@ -69,25 +69,22 @@ class Skimmed(Struct, forbid_unknown_fields=True, gc=False):
     vpcEndpointId: str | UnsetType = UNSET
 
 
-NESTED: Final = (
-    "additionalEventData",
-    "requestParameters",
-    "resources",
-    "responseElements",
-    "tlsDetails",
-    "userIdentity",
-)
-
-
 class Unusual(Exception):
     """There is something in the file that is told only where all of it is decoded."""
 
 
-# What reading with msgspec and writing with orjson raise, beside it: it writes no integer of more than 64 bits.
-AMISS: Final = (Unusual, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, orjson.JSONEncodeError)
+# With what reading and writing raise: orjson writes no integer of more than 64 bits, and msgspec reads them.
+AMISS: Final = (
+    Unusual,
+    Undecodable,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+    orjson.JSONEncodeError,
+)
 
 
-def exact_float(digits: str) -> float:
+def _exact_float(digits: str) -> float:
     """Raises Unusual where digits may be lost, and where it would become longer than it is: `skimming` counts on that."""
     value = float(digits)
     if not isfinite(value) or len(canonical(value)) > len(digits) or may_hold_long_number(digits.encode()):
@@ -95,7 +92,8 @@ def exact_float(digits: str) -> float:
     return value
 
 
-_decode: Final = msgspec.json.Decoder(float_hook=exact_float).decode
+skim: Final = msgspec.json.Decoder(Skimmed, float_hook=_exact_float).decode
+_decode: Final = msgspec.json.Decoder(float_hook=_exact_float).decode
 
 
 def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
@@ -117,6 +115,11 @@ def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
             record.recipientAccountId,
         )
     )
+    event_id, stamp = record.eventID, record.eventTime
+    seconds = whole_seconds(stamp)
+    if frame is None or seconds is None or event_id is UNSET or not is_uuid(event_id):
+        return None
+
     identity, template, key, began = _identity(bytes(record.userIdentity))
     first = message = number_kept = connection = connection_kept = last = b""
     host: Any = None
@@ -130,13 +133,6 @@ def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
     if record.responseElements is not UNSET:
         told["responseElements"] = record.responseElements
     main = canonical(told)[1:-1]
-    event_id, stamp = record.eventID, record.eventTime
-    seconds = whole_seconds(stamp)
-    if frame is None or seconds is None or event_id is UNSET or not is_uuid(event_id):
-        if is_deep(first) or is_deep(main):  # nothing else looks at these
-            raise Unusual
-        return None
-
     address, source = _said(b"sourceIPAddress", record.sourceIPAddress)
     agent, program = _said(b"userAgent", record.userAgent)
     plain = f"{frame.before_id}{event_id}{frame.before_time}{stamp}{frame.after_time}"

@@ -15,7 +15,7 @@ from ledger.entry import Origin, body_bytes, commit
 from ledger.intake.drafting import read_drafts, read_prepared
 from ledger.intake.limits import MIB
 from ledger.intake.shapes import MEMBERS
-from ledger.intake.skimming import prepare_skimmed, skim
+from ledger.intake.skimming import prepare_skimmed
 from ledger.intake.sources import Source, find_sources
 from ledger.log.bodies import Compression
 from ledger.log.preparation import Prepared, prepare
@@ -104,8 +104,7 @@ def untaken(text: bytes) -> Prepared | None:
     def take(index: int, document: dict[str, Any]) -> None:
         raise AssertionError(document)
 
-    records = skim(text)
-    return None if records is None else prepare_skimmed(text, records, Origin("file"), compression, take)
+    return prepare_skimmed(text, Origin("file"), compression, take)
 
 
 ODD_VALUES = (
