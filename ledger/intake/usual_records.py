@@ -36,37 +36,36 @@ REMEMBERED_MAX: Final = 8_192
 _Nested = dict[str, Any] | list[Any] | None  # a text may stand for an object
 
 
-class Skimmed(Struct, forbid_unknown_fields=True, gc=False):
-    """A record with its members. A file with any other member is decoded whole."""
+class Skimmed(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """A record with its members, in AWS's order: so they are read faster. A file with any other member is decoded whole."""
 
-    eventName: str
-    eventSource: str
-    eventTime: str
+    eventVersion: str | UnsetType = UNSET
     userIdentity: Raw
-    requestParameters: _Nested
-    additionalEventData: Any = UNSET
+    eventTime: str
+    eventSource: str
+    eventName: str
     awsRegion: str | UnsetType = UNSET
+    sourceIPAddress: str | UnsetType = UNSET
+    userAgent: str | UnsetType = UNSET
     errorCode: str | UnsetType = UNSET
     errorMessage: str | UnsetType = UNSET
-    eventCategory: str | UnsetType = UNSET
-    eventID: str | UnsetType = UNSET
-    eventType: str | UnsetType = UNSET
-    eventVersion: str | UnsetType = UNSET
-    managementEvent: bool | UnsetType = UNSET
-    readOnly: bool | UnsetType = UNSET
-    recipientAccountId: str | UnsetType = UNSET
-    requestID: str | UnsetType = UNSET
-    resources: _Nested | UnsetType = UNSET
+    requestParameters: _Nested
     responseElements: _Nested | UnsetType = UNSET
-    sourceIPAddress: str | UnsetType = UNSET
-    tlsDetails: Raw | UnsetType = UNSET
-    userAgent: str | UnsetType = UNSET
-    # Rarer.
+    additionalEventData: Any = UNSET
+    requestID: str | UnsetType = UNSET
+    eventID: str | UnsetType = UNSET
+    readOnly: bool | UnsetType = UNSET
+    resources: _Nested | UnsetType = UNSET
+    eventType: str | UnsetType = UNSET
     apiVersion: str | UnsetType = UNSET
-    sessionCredentialFromConsole: str | UnsetType = UNSET
+    managementEvent: bool | UnsetType = UNSET
+    recipientAccountId: str | UnsetType = UNSET
     sharedEventID: str | UnsetType = UNSET
-    vpcEndpointAccountId: str | UnsetType = UNSET
     vpcEndpointId: str | UnsetType = UNSET
+    vpcEndpointAccountId: str | UnsetType = UNSET
+    eventCategory: str | UnsetType = UNSET
+    tlsDetails: Raw | UnsetType = UNSET
+    sessionCredentialFromConsole: str | UnsetType = UNSET
 
 
 class Unusual(Exception):
