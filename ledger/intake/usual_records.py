@@ -7,7 +7,6 @@ and remembered. The parts are those that `ledger.log.bodies.split` gives for the
 from __future__ import annotations
 
 from functools import lru_cache
-from math import isfinite
 from sys import intern
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import msgspec
 import orjson
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ledger.intake.decoding import Undecodable, may_hold_long_number
+from ledger.intake.decoding import Undecodable
 from ledger.log.bodies import (
     FRAME_MEMBERS,
     HOST,
@@ -84,9 +83,9 @@ AMISS: Final = (
 
 
 def _exact_float(digits: str) -> float:
-    """Raises Unusual where digits may be lost, and where it would become longer than it is: `skimming` counts on that."""
+    """Raises Unusual where it would not be written as it stands: no digit is lost, and no text grows."""
     value = float(digits)
-    if not isfinite(value) or len(canonical(value)) > len(digits) or may_hold_long_number(digits.encode()):
+    if canonical(value) != digits.encode():
         raise Unusual
     return value
 
