@@ -12,12 +12,14 @@ from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
+import orjson
 from msgspec import UNSET, Raw, Struct
 
 from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
-from ledger.intake.decoding import decode
+from ledger.intake.decoding import Undecodable, decode
 from ledger.intake.limits import Limits
-from ledger.intake.usual_records import AMISS, Skimmed, Unusual, skim, take_apart
+from ledger.intake.shapes import is_usual
+from ledger.intake.usual_records import Skimmed, Unusual, skim, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
 from ledger.log.preparation import Prepared, prepare_parts, uuid_numbers
 from ledger.redaction import redact
@@ -29,6 +31,15 @@ Take = Callable[[int, dict[str, Any]], tuple[Draft, Parts] | None]
 _Taken = tuple[Any, ...] | dict[str, Any] | None
 
 LIMITS: Final = Limits()
+# With what reading and writing raise: orjson writes no integer of more than 64 bits, and msgspec reads them.
+AMISS: Final = (
+    Unusual,
+    Undecodable,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+    orjson.JSONEncodeError,
+)
 
 
 class _File(Struct, forbid_unknown_fields=True, gc=False):
@@ -48,14 +59,16 @@ def prepare_skimmed(text: bytes, origin: Origin, compression: Compression, take:
     try:
         # Each is skimmed as its turn comes: what many records at once are made of is nowhere at hand when it is needed.
         raws = _split(text).Records
+        if len(text.strip()) != len(b'{"Records":[]}') + sum(map(len, raws)) + max(len(raws) - 1, 0):
+            return None  # something else is in it
         salts = os.urandom(SALT_BYTES * len(raws))
         befores = [salts[at : at + SALT_BYTES] + before for at in range(0, len(salts), SALT_BYTES)]
         taken: list[_Taken] = list(map(_taken, raws, befores))
         rests = [one[-2] if type(one) is tuple else b"" for one in taken]
         for index in suspects(rests):
-            record = skim(raws[index])
             if is_deep(rests[index]):
                 return None
+            record = skim(raws[index])
             if _hide_secrets(record):
                 taken[index] = take_apart(record, befores[index])
     except AMISS:
@@ -71,8 +84,10 @@ def _taken(raw: Raw, before: bytes) -> _Taken:
     parts = take_apart(skim(raw), before)
     if parts is not None and len(parts[-1]) == len(before) + len(raw) + 1:
         return parts
-    # It was not as short as can be. Or something may have stood in it before another of its name, and was not looked at.
+    # It is longer than it need be: something may stand in it before another of its name, where nobody looked.
     document: dict[str, Any] = decode(bytes(raw), depth_max=LIMITS.record_depth_max)
+    if not is_usual(document):
+        raise Unusual
     return document if parts is None else parts
 
 

@@ -11,10 +11,8 @@ from sys import intern
 from typing import Any, Final
 
 import msgspec
-import orjson
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ledger.intake.decoding import Undecodable
 from ledger.log.bodies import (
     FRAME_MEMBERS,
     HOST,
@@ -30,8 +28,6 @@ from ledger.resources import resources_of
 from ledger.suspects import is_deep
 
 REMEMBERED_MAX: Final = 8_192
-
-
 _Nested = dict[str, Any] | list[Any] | None  # a text may stand for an object
 
 
@@ -71,17 +67,6 @@ class Unusual(Exception):
     """There is something in the file that is told only where all of it is decoded."""
 
 
-# With what reading and writing raise: orjson writes no integer of more than 64 bits, and msgspec reads them.
-AMISS: Final = (
-    Unusual,
-    Undecodable,
-    msgspec.MsgspecError,
-    UnicodeDecodeError,
-    RecursionError,
-    orjson.JSONEncodeError,
-)
-
-
 def _exact_float(digits: str) -> float:
     """Raises Unusual where it would not be written as it stands: no digit is lost, and no text grows."""
     value = float(digits)
@@ -97,7 +82,7 @@ _decode: Final = msgspec.json.Decoder(float_hook=_exact_float).decode
 def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
     """As `ledger.log.bodies.split`, with what the commitment hashes; None where the record is not of the usual form.
 
-    `before` is what is hashed before the canonical record. Raises what is AMISS.
+    `before` is what is hashed before the canonical record. Raises Unusual, and what reading and writing JSON raise.
     """
     frame = _frame(
         (
