@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -62,27 +61,27 @@ def prepare_skimmed(text: bytes, origin: Origin, compression: Compression, take:
         if len(text.strip()) != len(b'{"Records":[]}') + sum(map(len, raws)) + max(len(raws) - 1, 0):
             return None  # something else is in it
         salts = os.urandom(SALT_BYTES * len(raws))
-        befores = [salts[at : at + SALT_BYTES] + before for at in range(0, len(salts), SALT_BYTES)]
-        taken: list[_Taken] = list(map(_taken, raws, befores))
-        rests = [one[-2] if type(one) is tuple else b"" for one in taken]
+        each_salt = [salts[at : at + SALT_BYTES] for at in range(0, len(salts), SALT_BYTES)]
+        taken: list[_Taken] = [_taken(raw, salt, before) for raw, salt in zip(raws, each_salt, strict=True)]
+        rests = [one[-4] if type(one) is tuple else b"" for one in taken]
         for index in suspects(rests):
             if is_deep(rests[index]):
                 return None
             record = skim(raws[index])
             if _hide_secrets(record):
-                taken[index] = take_apart(record, befores[index])
+                taken[index] = take_apart(record, each_salt[index], before)
     except AMISS:
         return None
     usual = _prepared([one for one in taken if type(one) is tuple], origin_bytes, compression)
     return usual if usual.size == len(taken) else _with_others(usual, taken, compression, take)
 
 
-def _taken(raw: Raw, before: bytes) -> _Taken:
+def _taken(raw: Raw, salt: bytes, before: bytes) -> _Taken:
     """A record taken apart; decoded, where it is not of the usual form. Raises what is AMISS."""
     if len(raw) > LIMITS.record_bytes_max:  # it may have to be rejected
         raise Unusual
-    parts = take_apart(skim(raw), before)
-    if parts is not None and len(parts[-1]) == len(before) + len(raw) + 1:
+    parts = take_apart(skim(raw), salt, before)
+    if parts is not None and parts[-1] == len(raw):
         return parts
     # It is longer than it need be: something may stand in it before another of its name, where nobody looked.
     document: dict[str, Any] = decode(bytes(raw), depth_max=LIMITS.record_depth_max)
@@ -107,7 +106,9 @@ def _prepared(parts: Sequence[tuple[Any, ...]], origin_bytes: bytes, compression
         prefixes,
         resources,
         rests,
-        committed,
+        salts,
+        commitments,
+        _,
     ) = zip(*parts, strict=True)
     heads, tails = zip(*uuid_numbers(event_ids), strict=True)
     dictionary, compress = compression.best(decided=False), compression.compress
@@ -116,8 +117,8 @@ def _prepared(parts: Sequence[tuple[Any, ...]], origin_bytes: bytes, compression
         time=seconds,
         event_head=heads,
         event_tail=tails,
-        salt=[text[:SALT_BYTES] for text in committed],
-        commitment=[sha256(text).digest() for text in committed],
+        salt=salts,
+        commitment=commitments,
         frame=[frame.document for frame in frames],
         identity=identities,
         key=keys,

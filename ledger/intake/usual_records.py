@@ -7,6 +7,7 @@ and remembered. The parts are those that `ledger.log.bodies.split` gives for the
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 from sys import intern
 from typing import Any, Final
 
@@ -79,10 +80,10 @@ skim: Final = msgspec.json.Decoder(Skimmed, float_hook=_exact_float).decode
 _decode: Final = msgspec.json.Decoder(float_hook=_exact_float).decode
 
 
-def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
-    """As `ledger.log.bodies.split`, with what the commitment hashes; None where the record is not of the usual form.
+def take_apart(record: Skimmed, salt: bytes, before: bytes) -> tuple[Any, ...] | None:
+    """As `ledger.log.bodies.split`, with the commitment and the canonical record's length; None where it is not of the usual form.
 
-    `before` is what is hashed before the canonical record. Raises Unusual, and what reading and writing JSON raise.
+    `before` is the body before the record. Raises Unusual, and what reading and writing JSON raise.
     """
     frame = _frame(
         (
@@ -146,6 +147,7 @@ def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
         last += _member(b"vpcEndpointId", record.vpcEndpointId)
     committed = b"".join(
         (
+            salt,
             before,
             b"{",
             first,
@@ -179,7 +181,9 @@ def take_apart(record: Skimmed, before: bytes) -> tuple[Any, ...] | None:
         prefix,
         resources,
         rest,
-        committed,
+        salt,
+        sha256(committed).digest(),
+        len(committed) - len(salt) - len(before) - 1,
     )
 
 
