@@ -18,7 +18,7 @@ from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
 from ledger.intake.decoding import Undecodable, decode
 from ledger.intake.limits import Limits
 from ledger.intake.shapes import is_usual
-from ledger.intake.usual_records import Skimmed, Unusual, skim, take_apart
+from ledger.intake.usual_records import LENGTH, REST, Skimmed, Unusual, skim, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
 from ledger.log.preparation import Prepared, prepare_parts, uuid_numbers
 from ledger.redaction import redact
@@ -56,14 +56,14 @@ def prepare_skimmed(text: bytes, origin: Origin, compression: Compression, take:
     origin_bytes = origin.to_bytes()
     before = body_bytes(b"", origin_bytes)[:-1]
     try:
-        # Each is skimmed as its turn comes: what many records at once are made of is nowhere at hand when it is needed.
+        # Each is skimmed as its turn comes: what many records are made of would be out of the caches when it is needed.
         raws = _split(text).Records
         if len(text.strip()) != len(b'{"Records":[]}') + sum(map(len, raws)) + max(len(raws) - 1, 0):
             return None  # something else is in it
         salts = os.urandom(SALT_BYTES * len(raws))
         each_salt = [salts[at : at + SALT_BYTES] for at in range(0, len(salts), SALT_BYTES)]
         taken: list[_Taken] = [_taken(raw, salt, before) for raw, salt in zip(raws, each_salt, strict=True)]
-        rests = [one[-4] if type(one) is tuple else b"" for one in taken]
+        rests = [one[REST] if type(one) is tuple else b"" for one in taken]
         for index in suspects(rests):
             if is_deep(rests[index]):
                 return None
@@ -81,7 +81,7 @@ def _taken(raw: Raw, salt: bytes, before: bytes) -> _Taken:
     if len(raw) > LIMITS.record_bytes_max:  # it may have to be rejected
         raise Unusual
     parts = take_apart(skim(raw), salt, before)
-    if parts is not None and parts[-1] == len(raw):
+    if parts is not None and parts[LENGTH] == len(raw):
         return parts
     # It is longer than it need be: something may stand in it before another of its name, where nobody looked.
     document: dict[str, Any] = decode(bytes(raw), depth_max=LIMITS.record_depth_max)

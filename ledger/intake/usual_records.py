@@ -29,6 +29,8 @@ from ledger.resources import resources_of
 from ledger.suspects import is_deep
 
 REMEMBERED_MAX: Final = 8_192
+REST: Final = -4  # where, in what `take_apart` gives, that stands which is to be compressed
+LENGTH: Final = -1  # … how long the canonical record is
 _Nested = dict[str, Any] | list[Any] | None  # a text may stand for an object
 
 
@@ -81,7 +83,7 @@ _decode: Final = msgspec.json.Decoder(float_hook=_exact_float).decode
 
 
 def take_apart(record: Skimmed, salt: bytes, before: bytes) -> tuple[Any, ...] | None:
-    """As `ledger.log.bodies.split`, with the commitment and the canonical record's length; None where it is not of the usual form.
+    """As `ledger.log.bodies.split`, with what else its row needs; None where a record is not of the usual form.
 
     `before` is the body before the record. Raises Unusual, and what reading and writing JSON raise.
     """
