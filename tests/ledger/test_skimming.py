@@ -183,6 +183,20 @@ def test_what_is_skimmed_is_what_is_decoded(
     assert_skimmed_as_decoded(write(tmp_path_factory.getbasetemp(), file_of(records)))
 
 
+SCRAPS = (b"", b'"', b"{", b"}", b"[", b"]", b",", b"\\", b"1", b"-", b".0", b"e5", b" ", b"\xff", b'"a":1,')
+
+
+@settings(max_examples=500)
+@given(odd_records(), st.integers(min_value=0), st.integers(0, 3), st.sampled_from(SCRAPS))
+def test_what_was_spoilt_is_skimmed_as_it_is_decoded(
+    tmp_path_factory: pytest.TempPathFactory, record: list[Member], place: int, removed: int, scrap: bytes
+) -> None:
+    text = file_of([record])
+    at = place % len(text)
+    spoilt = text[:at] + scrap + text[at + removed :]
+    assert_skimmed_as_decoded(write(tmp_path_factory.getbasetemp(), spoilt))
+
+
 @pytest.mark.parametrize("name", sorted(MEMBERS))
 def test_whatever_stands_for_one_member(name: str, tmp_path: Path) -> None:
     for text in ODD_VALUES:
