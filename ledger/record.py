@@ -49,8 +49,9 @@ READ_ONLY_VERBS = (
 )
 PREFIX_OF_SOURCE = {"monitoring": "cloudwatch", "ses": "ses", "elasticmapreduce": "elasticmapreduce"}
 API_DATE = re.compile(r"(?<=[a-z])20\d{6}(v\d+)?$")
-MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
-SECONDS = {f":{second:02}Z": second for second in range(60)}
+HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d", re.ASCII)
+HOUR_SECONDS = 3600
+SECONDS = {f":{second // 60:02}:{second % 60:02}Z": second for second in range(HOUR_SECONDS)}
 INSIGHT = "cloudtrail:Insight"
 TIME_MAX = 2**32
 
@@ -246,17 +247,17 @@ def parse_time(stamp: str) -> int:
 
 def whole_seconds(stamp: str) -> int | None:
     """Seconds since 1970 of a time that `format_time` writes so; None of any other."""
-    minute, seconds = _minute(stamp[:16]), SECONDS.get(stamp[16:])
-    return None if minute is None or seconds is None else minute + seconds
+    hour, seconds = _hour(stamp[:13]), SECONDS.get(stamp[13:])
+    return None if hour is None or seconds is None else hour + seconds
 
 
 @lru_cache(maxsize=8_192)
-def _minute(text: str) -> int | None:
+def _hour(text: str) -> int | None:
     try:
-        seconds = int(datetime.fromisoformat(f"{text}:00Z").timestamp()) if MINUTE.fullmatch(text) else -1
+        seconds = int(datetime.fromisoformat(f"{text}:00Z").timestamp()) if HOUR.fullmatch(text) else -1
     except ValueError:
         return None
-    return seconds if 0 <= seconds < TIME_MAX - 60 else None
+    return seconds if 0 <= seconds < TIME_MAX - HOUR_SECONDS else None
 
 
 @lru_cache(maxsize=16_384)

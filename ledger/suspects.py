@@ -17,6 +17,7 @@ from ledger.redaction import DEPTH_MAX, HEADERS, SECRET_ENDINGS, SECRET_NAMES
 
 # Redaction counts a level for each bracket, and one more where JSON stands in a string.
 _BRACKETS_MAX: Final = DEPTH_MAX // 2
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"{[\n")
 _BETWEEN: Final = "[-_]*"  # compared without
 _LOOKS: Final = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----",
@@ -49,9 +50,10 @@ def is_deep(text: bytes) -> bool:
 
 def suspects(texts: Sequence[bytes]) -> set[int]:
     """The indexes of those canonical records that redaction may have to change."""
-    found = {index for index, text in enumerate(texts) if is_deep(text)}
     ends = list(accumulate(len(text) + 1 for text in texts))
     joined = b"\n".join(texts)
+    brackets = joined.translate(None, _NO_BRACKETS).split(b"\n")
+    found = {index for index, one in enumerate(brackets) if len(one) >= _BRACKETS_MAX}
     at = 0
     while hit := _SECRET.search(joined, at):
         index = bisect_right(ends, hit.start())

@@ -11,7 +11,7 @@ from ledger.entry import Draft, Origin
 from ledger.intake.reading import Made, Skim, read_source, skim_nothing
 from ledger.intake.rejects import Reason, Reject, Skipped
 from ledger.intake.shapes import Batch
-from ledger.intake.skimming import prepare_skimmed, skim
+from ledger.intake.skimming import prepare_skimmed
 from ledger.intake.sources import Source
 from ledger.log.bodies import Compression, Parts, split
 from ledger.log.preparation import Prepared, prepare_parts
@@ -61,9 +61,6 @@ def _origin(name: str, sha256: str | None) -> Origin:
 def _skimmed(
     source: Source, text: bytes, hint: str | None, compression: Compression
 ) -> list[Prepared | Reject] | None:
-    records = skim(text)
-    if records is None:
-        return None
     origin = _origin(source.name, source.sha256)
     rejects: list[Prepared | Reject] = []
 
@@ -74,7 +71,7 @@ def _skimmed(
             rejects.append(Reject(source.name, f"record {index + 1}", rejected.reason, rejected.detail))
             return None
 
-    prepared = prepare_skimmed(text, records, origin, compression, take)
+    prepared = prepare_skimmed(text, origin, compression, take)
     return None if prepared is None else [*rejects, prepared]
 
 

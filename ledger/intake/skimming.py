@@ -7,8 +7,7 @@ all of a file in which something is amiss. What comes out is the same either way
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,158 +15,141 @@ import orjson
 from msgspec import UNSET, Raw, Struct
 
 from ledger.entry import SALT_BYTES, Draft, Origin, body_bytes
-from ledger.intake.decoding import may_hold_long_number
+from ledger.intake.decoding import Undecodable, decode
 from ledger.intake.limits import Limits
-from ledger.intake.usual_records import UNDECODED, Skimmed, Unusual, take_apart
+from ledger.intake.shapes import is_usual
+from ledger.intake.usual_records import LENGTH, REST, Skimmed, Unusual, skim, take_apart
 from ledger.log.bodies import LAYOUT_BITS, Compression, Parts
-from ledger.log.preparation import Prepared, prepare_parts
+from ledger.log.preparation import Prepared, prepare_parts, uuid_numbers
 from ledger.redaction import redact
 from ledger.suspects import is_deep, suspects
 
-Row = tuple[Any, ...]
 Take = Callable[[int, dict[str, Any]], tuple[Draft, Parts] | None]
 """Makes a draft of the record at this index of the file, decoded whole; None where it is rejected."""
 
-RECORD_BYTES_MAX: Final = Limits().record_bytes_max  # a larger one may have to be rejected
+_Taken = tuple[Any, ...] | dict[str, Any] | None
+
+LIMITS: Final = Limits()
+# With what reading and writing raise: orjson writes no integer of more than 64 bits, and msgspec reads them.
+AMISS: Final = (
+    Unusual,
+    Undecodable,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+    orjson.JSONEncodeError,
+)
 
 
 class _File(Struct, forbid_unknown_fields=True, gc=False):
-    Records: list[Skimmed]
+    Records: list[Raw]
 
 
-_decode: Final = msgspec.json.Decoder(_File).decode
+_split: Final = msgspec.json.Decoder(_File).decode
 
 
-def skim(text: bytes) -> list[Skimmed] | None:
-    """The records of a delivered file; None where its text is to be decoded whole."""
-    try:
-        return _decode(text).Records
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def prepare_skimmed(
-    text: bytes, records: Sequence[Skimmed], origin: Origin, compression: Compression, take: Take
-) -> Prepared | None:
-    """The records of a text made ready to be written; None where it is to be decoded whole.
+def prepare_skimmed(text: bytes, origin: Origin, compression: Compression, take: Take) -> Prepared | None:
+    """The records of a delivered file made ready to be written; None where its text is to be decoded whole.
 
     `take` is given those that are not of the usual form.
     """
-    raws: list[bytes] = []
-    sizes: list[int] = []
-    make = _maker(origin, compression, raws, sizes)
-    rows: list[Row | None] = []
-    rests = []
-    salts = os.urandom(SALT_BYTES * len(records))
+    origin_bytes = origin.to_bytes()
+    before = body_bytes(b"", origin_bytes)[:-1]
     try:
-        for at, record in zip(range(0, len(salts), SALT_BYTES), records, strict=True):
-            row, rest = make(record, salts[at : at + SALT_BYTES])
-            rows.append(row)
-            rests.append(rest)
-        if (
-            may_hold_long_number(b" ".join(raws))
-            or _may_stand_twice(text, records, sizes)
-            or _may_be_too_large(text, records, sizes)
-        ):
-            return None
+        # Each is skimmed as its turn comes: what many records are made of would be out of the caches when it is needed.
+        raws = _split(text).Records
+        if len(text.strip()) != len(b'{"Records":[]}') + sum(map(len, raws)) + max(len(raws) - 1, 0):
+            return None  # something else is in it
+        salts = os.urandom(SALT_BYTES * len(raws))
+        each_salt = [salts[at : at + SALT_BYTES] for at in range(0, len(salts), SALT_BYTES)]
+        taken: list[_Taken] = [_taken(raw, salt, before) for raw, salt in zip(raws, each_salt, strict=True)]
+        rests = [one[REST] if type(one) is tuple else b"" for one in taken]
         for index in suspects(rests):
             if is_deep(rests[index]):
                 return None
-            if _hide_secrets(record := records[index]):
-                salt = salts[SALT_BYTES * index : SALT_BYTES * (index + 1)]
-                rows[index], _ = make(record, salt)
-    except (Unusual, orjson.JSONDecodeError, orjson.JSONEncodeError):
+            record = skim(raws[index])
+            if _hide_secrets(record):
+                taken[index] = take_apart(record, each_salt[index], before)
+    except AMISS:
         return None
-    _fill(rows, records, compression, take)
-    return Prepared.of([row for row in rows if row is not None])
+    usual = _prepared([one for one in taken if type(one) is tuple], origin_bytes, compression)
+    return usual if usual.size == len(taken) else _with_others(usual, taken, compression, take)
 
 
-def _maker(
-    origin: Origin, compression: Compression, raws: list[bytes], sizes: list[int]
-) -> Callable[[Skimmed, bytes], tuple[Row | None, bytes]]:
-    """Makes the row of a record with a salt, and what is compressed in it; None where the record is not of the usual form."""
+def _taken(raw: Raw, salt: bytes, before: bytes) -> _Taken:
+    """A record taken apart; decoded, where it is not of the usual form. Raises what is AMISS."""
+    if len(raw) > LIMITS.record_bytes_max:  # it may have to be rejected
+        raise Unusual
+    parts = take_apart(skim(raw), salt, before)
+    if parts is not None and parts[LENGTH] == len(raw):
+        return parts
+    # It is longer than it need be: something may stand in it before another of its name, where nobody looked.
+    document: dict[str, Any] = decode(bytes(raw), depth_max=LIMITS.record_depth_max)
+    if not is_usual(document):
+        raise Unusual
+    return document if parts is None else parts
+
+
+def _prepared(parts: Sequence[tuple[Any, ...]], origin_bytes: bytes, compression: Compression) -> Prepared:
+    if not parts:
+        return Prepared.of([])
+    (
+        frames,
+        seconds,
+        event_ids,
+        identities,
+        keys,
+        began,
+        addresses,
+        agents,
+        layouts,
+        prefixes,
+        resources,
+        rests,
+        salts,
+        commitments,
+        _,
+    ) = zip(*parts, strict=True)
+    heads, tails = zip(*uuid_numbers(event_ids), strict=True)
     dictionary, compress = compression.best(decided=False), compression.compress
-    origin_bytes = origin.to_bytes()
-    before = body_bytes(b"", origin_bytes)[:-1]
-
-    def make(record: Skimmed, salt: bytes) -> tuple[Row | None, bytes]:
-        split = take_apart(record, raws)
-        if split is None:
-            return None, b""
-        frame, numbers, identity, canonical_record, address, agent, prefix, rest, resources = split
-        seconds, event_head, event_tail, layout = numbers
-        template, key, began = identity
-        sizes.append(len(canonical_record))
-        return (
-            frame.account_id,
-            seconds,
-            event_head,
-            event_tail,
-            salt,
-            sha256(b"%b%b%b}" % (salt, before, canonical_record)).digest(),
-            frame.document,
-            template,
-            key,
-            began,
-            address,
-            agent,
-            frame.error,
-            dictionary << LAYOUT_BITS | layout,
-            prefix + compress(rest, dictionary),
-            resources,
-            origin_bytes,
-        ), rest
-
-    return make
-
-
-def _may_stand_twice(text: bytes, records: Sequence[Skimmed], sizes: Sequence[int]) -> bool:
-    """Whether a member that was not decoded may be there twice in a record: then only the last of them was looked at.
-
-    As a rule the canonical records together are as long as the text, and nothing else can be in it.
-    """
-    if len(text) == len(b'{"Records":[]}') + sum(sizes) + len(sizes) - 1:
-        return False
-    return any(
-        text.count(b'"%b"' % name.encode()) > sum(getattr(record, name) is not UNSET for record in records)
-        for name in UNDECODED
+    return Prepared(
+        account_id=[frame.account_id for frame in frames],
+        time=seconds,
+        event_head=heads,
+        event_tail=tails,
+        salt=salts,
+        commitment=commitments,
+        frame=[frame.document for frame in frames],
+        identity=identities,
+        key=keys,
+        began=began,
+        address=addresses,
+        agent=agents,
+        error=[frame.error for frame in frames],
+        coding=[dictionary << LAYOUT_BITS | layout for layout in layouts],
+        body=[prefix + compress(rest, dictionary) for prefix, rest in zip(prefixes, rests, strict=True)],
+        resources=resources,
+        origin=[origin_bytes] * len(frames),
     )
 
 
-def _may_be_too_large(text: bytes, records: Sequence[Skimmed], sizes: Sequence[int]) -> bool:
-    if len(text) <= RECORD_BYTES_MAX:
-        return False
-    return len(sizes) < len(records) or max(sizes, default=0) > RECORD_BYTES_MAX
+def _with_others(usual: Prepared, taken: Sequence[_Taken], compression: Compression, take: Take) -> Prepared:
+    """With those that are not of the usual form in their places, but for what is rejected."""
+    places = [index for index, one in enumerate(taken) if type(one) is tuple]
+    others = []
+    for index, document in enumerate(taken):
+        if type(document) is dict and (one := take(index, document)) is not None:
+            others.append(one)
+            places.append(index)
+    together = Prepared.joined([usual, prepare_parts(others, compression)])
+    return together.chosen(sorted(range(together.size), key=places.__getitem__))
 
 
 def _hide_secrets(record: Skimmed) -> bool:
     """Whether there were any."""
     names = ("additionalEventData", "errorMessage", "requestParameters", "resources", "responseElements")
-    told = _decoded(record, names)
+    told = {name: value for name in names if (value := getattr(record, name)) is not UNSET}
     cleaned = redact(told)
     for name, value in cleaned.items():
-        if value is not told[name]:
-            setattr(record, name, value if name == "errorMessage" else Raw(orjson.dumps(value)))
+        setattr(record, name, value)
     return cleaned is not told
-
-
-def _fill(rows: list[Row | None], records: Sequence[Skimmed], compression: Compression, take: Take) -> None:
-    """Put rows where there are none yet, but for what is rejected."""
-    taken = {
-        index: one
-        for index, row in enumerate(rows)
-        if row is None and (one := take(index, _decoded(records[index]))) is not None
-    }
-    made = zip(*prepare_parts(list(taken.values()), compression), strict=True)
-    for index, row in zip(taken, made, strict=True):
-        rows[index] = row
-
-
-def _decoded(record: Skimmed, names: Iterable[str] = Skimmed.__struct_fields__) -> dict[str, Any]:
-    """The members of these names, as far as the record has them."""
-    told = ((name, getattr(record, name)) for name in names)
-    return {
-        name: orjson.loads(bytes(value)) if type(value) is Raw else value
-        for name, value in told
-        if value is not UNSET
-    }

@@ -257,10 +257,11 @@ class Compression:
         with self._compressing:
             frame = self._compressors[dictionary](raw)
         size = len(raw)
-        if size < SIZE_MAX:
-            head = _frame_head(size, len(frame) - (5 if size < 256 else 6))
-            if frame.startswith(head):
-                return size.to_bytes(2) + frame[len(head) :]
+        if 256 <= size < SIZE_MAX:
+            if frame[0] == _LONGER and frame[3] & 7 == _ONLY_BLOCK:  # so the rest of the head can only be one
+                return size.to_bytes(2) + frame[6:]
+        elif size < 256 and frame[0] == _SHORT and frame[2] & 7 == _ONLY_BLOCK:
+            return size.to_bytes(2) + frame[5:]
         return frame
 
     def decompress(self, number: int, body: bytes, start: int = 0) -> bytes:
@@ -298,19 +299,24 @@ PARAMETERS: Final = _parameters(zstandard.STRATEGY_GREEDY)
 QUICK: Final = _parameters(zstandard.STRATEGY_FAST)
 
 
-@lru_cache(maxsize=65_536)
-def _frame_head(size: int, packed: int) -> bytes:
-    """Of a frame of one compressed block: descriptor, size, head of the block (RFC 8878, 3.1.1.1 and 3.1.1.2)."""
-    told = bytes((0x20, size)) if size < 256 else b"\x60" + (size - 256).to_bytes(2, "little")
-    last_and_compressed = 0b101
-    return told + (max(packed, 0) << 3 | last_and_compressed).to_bytes(3, "little")
+# Descriptors of frames of one segment, with a size of one byte and of two, and the lowest bits of a block that is
+# compressed and the last.
+_SHORT: Final = 0x20
+_LONGER: Final = 0x60
+_ONLY_BLOCK: Final = 0b101
 
 
 @lru_cache(maxsize=65_536)
 def _whole_head(begun: bytes, size: int) -> bytes:
-    """The head of a frame that is kept in so many bytes, of which these are the first two."""
-    usual = len(begun) == 2 and begun[0] < SIZE_MAX >> 8
-    return _frame_head(int.from_bytes(begun), size - 2) if usual else begun
+    """The head of a frame that is kept in so many bytes, of which these are the first two.
+
+    Of one compressed block: descriptor, size, head of the block (RFC 8878, 3.1.1.1 and 3.1.1.2).
+    """
+    if len(begun) < 2 or begun[0] >= SIZE_MAX >> 8:
+        return begun
+    raw = int.from_bytes(begun)
+    told = bytes((_SHORT, raw)) if raw < 256 else bytes((_LONGER,)) + (raw - 256).to_bytes(2, "little")
+    return told + (size - 2 << 3 | _ONLY_BLOCK).to_bytes(3, "little")
 
 
 def _compressor(

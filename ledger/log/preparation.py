@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
 from sys import intern
@@ -181,16 +181,20 @@ def check_canonical(authorization: bytes) -> None:
         raise ValueError(f"an authorization is canonical JSON, not {authorization[:80]!r}")
 
 
-_take_apart = struct.Struct(">i12s").unpack
+_NUMBER = struct.Struct(">i12s")
 
 
 def event_number(event_id: str) -> tuple[int, bytes]:
     """An event id as 32 bits to index and 12 bytes more: the UUID itself, or a hash of an id that is none."""
     if UUID.fullmatch(event_id):
         return uuid_number(event_id)
-    head, tail = _take_apart(sha256(event_id.encode()).digest()[:16])
+    head, tail = _NUMBER.unpack(sha256(event_id.encode()).digest()[:16])
     return head, tail
 
 
 def uuid_number(event_id: str) -> tuple[Any, ...]:
-    return _take_apart(bytes.fromhex(event_id.replace("-", "")))
+    return next(uuid_numbers((event_id,)))
+
+
+def uuid_numbers(event_ids: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    return _NUMBER.iter_unpack(bytes.fromhex("".join(event_ids).replace("-", "")))

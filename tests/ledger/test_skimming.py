@@ -15,7 +15,7 @@ from ledger.entry import Origin, body_bytes, commit
 from ledger.intake.drafting import read_drafts, read_prepared
 from ledger.intake.limits import MIB
 from ledger.intake.shapes import MEMBERS
-from ledger.intake.skimming import prepare_skimmed, skim
+from ledger.intake.skimming import prepare_skimmed
 from ledger.intake.sources import Source, find_sources
 from ledger.log.bodies import Compression
 from ledger.log.preparation import Prepared, prepare
@@ -58,8 +58,8 @@ USUAL = {
 Member = tuple[str, str]  # its name, and its value as text
 
 
-def texts_of(document: dict[str, Any]) -> list[Member]:
-    return [(name, json.dumps(value)) for name, value in document.items()]
+def texts_of(document: dict[str, Any], between: tuple[str, str] = (",", ":")) -> list[Member]:
+    return [(name, json.dumps(value, separators=between)) for name, value in document.items()]
 
 
 def file_of(records: Iterable[list[Member]]) -> bytes:
@@ -101,8 +101,7 @@ def untaken(text: bytes) -> Prepared | None:
     def take(index: int, document: dict[str, Any]) -> None:
         raise AssertionError(document)
 
-    records = skim(text)
-    return None if records is None else prepare_skimmed(text, records, Origin("file"), compression, take)
+    return prepare_skimmed(text, Origin("file"), compression, take)
 
 
 ODD_VALUES = (
@@ -122,6 +121,11 @@ ODD_VALUES = (
     "0.12345678901234567890123",
     '"12345678901234567890123"',
     '{"n":12345678901234567890123}',
+    '{"n":12345678901234567890123,"n":1}',
+    '{"n":0.12345678901234567890123,"n":1}',
+    '{"n":[-9223372036854775809,18446744073709551615,-0,12345E901234567]}',
+    "0.25",
+    "1e5",
     '{"b":1,"a":{"d":2.50,"c":[null,{"z":1,"y":2}]}}',
     '{"a":1,"a":2}',
     '{"p\\u0061ssword":"hunter2"}',
@@ -154,6 +158,7 @@ ODD_VALUES = (
     "[" * 203 + "]" * 203,
     "[" * 260 + "]" * 260,
     "[" * 1200 + "]" * 1200,
+    '{"a":' * 203 + "1" + "}" * 203,
     '{"open":',
     "nul",
 )
@@ -163,7 +168,7 @@ names = st.sampled_from([*sorted(MEMBERS), "EventName", "event\\u004eame", "some
 
 @st.composite
 def odd_records(draw: st.DrawFn) -> list[Member]:
-    members = dict(texts_of(USUAL))
+    members = dict(texts_of(USUAL, draw(st.sampled_from([(",", ":"), (", ", ": ")]))))
     for name in draw(st.lists(st.sampled_from(sorted(members)), max_size=2)):
         members.pop(name, None)
     added = draw(st.lists(st.tuples(names, odd_values), max_size=2))
@@ -176,6 +181,20 @@ def test_what_is_skimmed_is_what_is_decoded(
     tmp_path_factory: pytest.TempPathFactory, records: list[list[Member]]
 ) -> None:
     assert_skimmed_as_decoded(write(tmp_path_factory.getbasetemp(), file_of(records)))
+
+
+SCRAPS = (b"", b'"', b"{", b"}", b"[", b"]", b",", b"\\", b"1", b"-", b".0", b"e5", b" ", b"\xff", b'"a":1,')
+
+
+@settings(max_examples=500)
+@given(odd_records(), st.integers(min_value=0), st.integers(0, 3), st.sampled_from(SCRAPS))
+def test_what_was_spoilt_is_skimmed_as_it_is_decoded(
+    tmp_path_factory: pytest.TempPathFactory, record: list[Member], place: int, removed: int, scrap: bytes
+) -> None:
+    text = file_of([record])
+    at = place % len(text)
+    spoilt = text[:at] + scrap + text[at + removed :]
+    assert_skimmed_as_decoded(write(tmp_path_factory.getbasetemp(), spoilt))
 
 
 @pytest.mark.parametrize("name", sorted(MEMBERS))
@@ -213,9 +232,15 @@ def test_a_usual_file_is_not_decoded_whole() -> None:
         file_of([texts_of(USUAL | {"requestParameters": "null"})]),
         file_of([texts_of(USUAL), [*texts_of(USUAL), ("resources", "[12345678901234567890123]")]]),
         file_of([[*texts_of(USUAL), ("resources", "[1e400]"), ("resources", "[]")]]),
+        file_of([texts_of(USUAL)]).replace(b'"key"', b'"n":12345678901234567890123,"n":1,"key"'),
+        # Written anew they are as long.
+        file_of([texts_of(USUAL)]).replace(b'"key"', b'"n":12345678901234567890123,"n":[1e15,1e15],"key"'),
+        file_of([texts_of(USUAL)]).replace(b'"key"', b'"n":1234567890123456789.00,"key"'),
         file_of([texts_of(USUAL | {"responseElements": {"a": "b" * MIB}})]),
         file_of([[*texts_of(USUAL | {"eventID": "none"}), ("tlsDetails", "[" * 202 + "]" * 202)]]),
+        file_of([texts_of(USUAL | {"eventID": "none", "userIdentity": "{}"})]),
         file_of([texts_of(USUAL)])[:-1],
+        file_of([texts_of(USUAL)]).replace(b"{", b'{"Records":[{"n":1e400}],', 1),
         b"\xef\xbb\xbf" + file_of([texts_of(USUAL)]),
         b"[]",
         b"",
