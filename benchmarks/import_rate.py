@@ -104,9 +104,10 @@ def run_import(files: Path, database: Path) -> dict[str, float]:
 def run_peer(files: Path, database: Path) -> dict[str, float]:
     sys.path.insert(0, str(ROOT))
     from ledger.log import open_engine
+    from ledger.log.engine import writing
 
     engine = open_engine(str(database), create=True)  # for its settings
-    with engine.connect() as connection:
+    with writing(engine) as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in (

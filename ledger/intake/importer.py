@@ -29,6 +29,7 @@ from ledger.log.vacuuming import settle
 
 DRAFTS_MAX: Final = 5_000  # a batch; they are decoded, and ten times as large as what was made ready
 PREPARED_MAX: Final = 40_000  # the more at once, the fewer times each page of an index is written
+PREPARED_FIRST: Final = 5_000  # the sooner there is something to write, the sooner all processes have work
 BATCH_BYTES_MAX: Final = 32 << 20  # of bodies that were made ready
 LOOKED_AHEAD_MAX: Final = 2_000  # sources, to judge how much there is to do and to take samples from
 ALONE_BYTES_MAX: Final = 2 << 20  # on disk; below that a second process takes longer to start than it saves
@@ -122,15 +123,17 @@ def _write(groups: Iterable[list[Draft]], log: Log, tally: _Tally, batch_max: in
 def _write_prepared(groups: Iterable[Prepared], log: Log, tally: _Tally, batch_max: int) -> None:
     waiting: list[Prepared] = []
     size = body_bytes = 0
+    enough = min(batch_max, PREPARED_FIRST)
     for group in groups:
         waiting.append(group)
         size += group.size
         body_bytes += group.body_bytes
-        while size >= batch_max or body_bytes > BATCH_BYTES_MAX:
+        while size >= enough or body_bytes > BATCH_BYTES_MAX:
             every = Prepared.joined(waiting)
-            batch, rest = every.part(0, batch_max), every.part(batch_max, None)
+            batch, rest = every.part(0, enough), every.part(enough, None)
             waiting, size, body_bytes = [rest], rest.size, rest.body_bytes
             tally.count_batch(batch.size, log.append_prepared(batch))
+            enough = min(batch_max, 2 * enough)
     if size:
         tally.count_batch(size, log.append_prepared(Prepared.joined(waiting)))
 

@@ -22,6 +22,8 @@ BUSY_SECONDS = 60
 CACHE_KIB = 65_536
 MAPPED_BYTES = 16 << 30
 PAGE_BYTES = 8192
+WAL_PAGES = 8_192  # before they are copied into the file, which whoever commits has to wait for
+WAL_PAGES_OF_MANY = 40_960  # likewise where much is written: the pages of indexes are copied a fifth as often
 UNASKED_SECONDS = 30  # that a connection may lie in the pool; load balancers drop those of which they hear nothing for minutes
 SCHEMA = "0006"  # the newest migration
 
@@ -151,7 +153,7 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         cursor.execute("PRAGMA temp_store = MEMORY")
-        cursor.execute("PRAGMA wal_autocheckpoint = 8192")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -162,6 +164,8 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
         mapped = 0 if writes else MAPPED_BYTES
         if connection.info.get("mapped") != mapped and options.get("remaps", True):
             connection.exec_driver_sql(f"PRAGMA mmap_size = {mapped}")
+            waits = WAL_PAGES_OF_MANY if writes else WAL_PAGES
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {waits}")
             connection.info["mapped"] = mapped
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
