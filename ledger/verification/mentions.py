@@ -7,7 +7,10 @@ a secret of this run, and only a block whose sums differ is looked at row by row
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -29,21 +32,48 @@ class Mentions:
         self._secret = secrets.randbits(62)
         self._sums: dict[int, int] = {}
 
-    def expect(self, told: Iterable[Mention]) -> None:
-        self._sum(self._sums, told)
+    def expect(self, told: Sequence[Mention]) -> None:
+        """In the order of positions."""
+        begun = 0
+        while begun < len(told):
+            block = told[begun][2] // BLOCK
+            ended = bisect_left(told, (block + 1) * BLOCK, begun, key=itemgetter(2))
+            added = self._sum(zip(*told[begun:ended], strict=True))
+            self._sums[block] = (self._sums.get(block, 0) + added) & MASK
+            begun = ended
 
     def compare(self, connection: sa.Connection) -> list[int]:
-        """The blocks that differ."""
-        query = sa.select(mentions.c.resource, mentions.c.time, mentions.c.position).where(
-            mentions.c.account == self._account, mentions.c.position >= self._since
-        )
+        """The blocks that differ. All rows are summed up first, which takes a third of the time, and as a rule is enough."""
+        if self._total(connection) == sum(self._sums.values()) & MASK:
+            return []
         found: dict[int, int] = {}
-        streamed = connection.execution_options(stream_results=True, max_row_buffer=10_000)
-        for part in streamed.execute(query).partitions(10_000):
-            self._sum(found, part)
+        for rows in self._stored(connection):
+            for row in rows:
+                block = row[2] // BLOCK if all(type(value) is int for value in row) else -1
+                found[block] = (found.get(block, 0) + hash((self._secret, *row))) & MASK
         return sorted(
             block for block in self._sums.keys() | found.keys() if self._sums.get(block) != found.get(block)
         )
+
+    def _total(self, connection: sa.Connection) -> int | None:
+        """None where a row holds what is no number."""
+        total = 0
+        for rows in self._stored(connection):
+            columns = list(zip(*rows, strict=True))
+            if any(set(map(type, column)) != {int} for column in columns):
+                return None
+            total += self._sum(columns)
+        return total & MASK
+
+    def _stored(self, connection: sa.Connection) -> Iterator[Sequence[Any]]:
+        query = sa.select(mentions.c.resource, mentions.c.time, mentions.c.position).where(
+            mentions.c.account == self._account, mentions.c.position >= self._since
+        )
+        streamed = connection.execution_options(stream_results=True, max_row_buffer=10_000)
+        yield from streamed.execute(query).partitions(10_000)
+
+    def _sum(self, columns: Iterable[Sequence[int]]) -> int:
+        return sum(map(hash, zip(repeat(self._secret), *columns, strict=False)))
 
     def report(
         self, connection: sa.Connection, block: int, expected: Iterable[Mention], found: Found
@@ -65,9 +95,3 @@ class Mentions:
         ):
             for position in sorted({row[2] for row in rows}):
                 found.add(Difference(Kind.EDITED_COLUMN, said, self._account_id, position))
-
-    def _sum(self, sums: dict[int, int], told: Iterable[Sequence[Any]]) -> None:
-        secret = self._secret
-        for resource, time, position in told:
-            block = position // BLOCK if type(position) is int else -1
-            sums[block] = (sums.get(block, 0) + hash((secret, resource, time, position))) & MASK

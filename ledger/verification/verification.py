@@ -310,7 +310,7 @@ class _Walk:
     # -- mentions -------------------------------------------------------------------------------------------------
 
     def _expect_mentions(self, rows: Sequence[Any], again: Sequence[Rederived]) -> None:
-        self._mentions.expect(self._named(rows, again))
+        self._mentions.expect(list(self._named(rows, again)))
 
     def _named(self, rows: Sequence[Any], again: Sequence[Rederived]) -> Iterator[Mention]:
         texts = {resource for one in again for resource in one.resources}
