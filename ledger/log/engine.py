@@ -22,7 +22,7 @@ BUSY_SECONDS = 60
 CACHE_KIB = 65_536
 MAPPED_BYTES = 16 << 30
 PAGE_BYTES = 8192
-WAL_PAGES = 40_960  # 320 MiB, before they are copied into the file: whoever commits waits for it, and most come again
+WAL_PAGES = 40_960  # before they are copied into the file; whoever commits waits for it, and most come again
 UNASKED_SECONDS = 30  # that a connection may lie in the pool; load balancers drop those of which they hear nothing for minutes
 SCHEMA = "0006"  # the newest migration
 
