@@ -40,7 +40,7 @@ def test_keys_are_written_as_they_are_read() -> None:
         key = Signer.new(name)
         assert Signer.parse(key.secret_text()) == key
         assert Verifier.parse(str(key.verifier)) == key.verifier
-        assert key.secret_text().rpartition("+")[2] not in repr(key)
+        assert key.secret_text().split("+", 4)[4] not in repr(key)  # the secret itself may hold a plus
 
 
 @given(names, texts)
