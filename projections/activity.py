@@ -21,6 +21,7 @@ from ledger.log.schema import accounts, entries, frames, mentions
 from projections import plans, vocabulary
 from projections.plans import Filter, Order, Plan, Stretch
 from projections.runner import Progress, Runner
+from projections.text_blocks import Blocks
 from projections.text_pages import as_in_json, keys_holding
 from projections.texts import TEXTS, Texts
 from projections.vocabulary import BadFilter, Vocabulary
@@ -81,11 +82,12 @@ class Activity:
         self.runner = Runner(log, [TEXTS])
         self._progress = progress
         self._texts = Texts()
+        self._blocks = Blocks(log)
         self._vocabulary = Vocabulary()
 
     def page(self, question: Question) -> Page:
         """One page of what was asked for; raises BadFilter."""
-        if question.text is not None:
+        if question.text:
             self.runner.prepare()
         with reading(self.log.engine) as connection:
             page = self._page(connection, question, may_wait=True)
@@ -112,16 +114,20 @@ class Activity:
         plan = self._plan(connection, question)
         if plan is None:
             return Page([], None)
-        if question.text is None:
+        if not question.text:
             keys = plans.keys(connection, plan, question.limit + 1)
-        else:
-            text = as_in_json(question.text)
-            places = self._texts.places(connection, text, _account_of(plan))
-            if may_wait and places.to_lay_out:
-                return None
-            keys = keys_holding(connection, self.log, plan, text, places, question.limit + 1)
-        found = self.log.fetch_all(connection, keys[: question.limit])
-        return Page(found, cursor_of(found[-1]) if len(keys) > question.limit else None)
+            found = self.log.fetch_all(connection, keys[: question.limit])
+            return _page_of(found, more=len(keys) > question.limit)
+        text = as_in_json(question.text)
+        places = self._texts.places(connection, text, _account_of(plan))
+        if may_wait and places.to_lay_out:
+            return None
+        while True:
+            keys = keys_holding(connection, self._blocks, plan, text, places, question.limit + 1)
+            found = self.log.fetch_all(connection, keys)
+            if not any(entry.erased for entry in found):
+                return _page_of(found[: question.limit], more=len(found) > question.limit)
+            self._blocks.forget()  # nothing is found by what an erased entry held
 
     def _plan(self, connection: sa.Connection, question: Question) -> Plan | None:
         """None where nothing can match."""
@@ -195,6 +201,10 @@ class Activity:
         if row is None:
             raise BadFilter("after", f"{cursor!r} is no cursor; use the `next` of a page")
         return row.time, row.account, row.position
+
+
+def _page_of(found: list[Entry], *, more: bool) -> Page:
+    return Page(found, cursor_of(found[-1]) if more else None)
 
 
 def cursor_of(entry: Entry) -> str:

@@ -8,19 +8,19 @@ messages as JSON, ignoring the case of ASCII letters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from ledger.log import Log
-from ledger.log.rows import POSITIONS_MAX, Key, bound_keys, listed_bound
+from ledger.log.rows import Key, bound_keys
 from ledger.log.schema import entries
 from projections import plans
 from projections.plans import Order, Plan
+from projections.text_blocks import LOOKED_AT, Blocks, Extent, Place, in_blocks
 from projections.text_segment import BLOCK_ENTRIES
 from projections.texts import Block, Places
 
@@ -29,10 +29,6 @@ UNREAD_MAX = 2_000  # entries of no segment, of which nothing is known, that are
 STEP_MIN, STEP_MAX = 500, 20_000  # entries of the plan at a time
 BLOCKS_MIN, BLOCKS_MAX = 32, 5_000  # at a time; a statement costs as much as a hundred entries
 
-Place = tuple[int, int, int]  # time, account, position
-
-_WHAT = (entries.c.time, entries.c.account, entries.c.position, entries.c.coding, entries.c.body)
-
 
 def as_in_json(text: str) -> bytes:
     """The text as JSON writes it, in lower case."""
@@ -40,18 +36,18 @@ def as_in_json(text: str) -> bytes:
 
 
 def keys_holding(
-    connection: sa.Connection, log: Log, plan: Plan, text: bytes, places: Places, limit: int
+    connection: sa.Connection, blocks: Blocks, plan: Plan, text: bytes, places: Places, limit: int
 ) -> list[Key]:
-    """The account and position of the first `limit` entries, in order."""
+    """The account and position of the first `limit` entries, in order; of one that was erased meanwhile, too."""
     if places.unread > UNREAD_MAX or (_narrow(plan) and len(places) > PLACES_MAX):
-        return _by_plan(connection, log, plan, text, places, limit)
-    return _by_place(connection, log, plan, text, places, limit)
+        return _by_plan(connection, blocks.log, plan, text, places, limit)
+    return _by_place(connection, blocks, plan, text, places, limit)
 
 
 def _by_plan(
     connection: sa.Connection, log: Log, plan: Plan, text: bytes, places: Places, limit: int
 ) -> list[Key]:
-    query = plans.at(connection, plan, *_WHAT)
+    query = plans.at(connection, plan, *LOOKED_AT)
     found: list[Key] = []
     step = STEP_MIN
     while True:
@@ -67,30 +63,35 @@ def _by_plan(
 
 
 def _by_place(
-    connection: sa.Connection, log: Log, plan: Plan, text: bytes, places: Places, limit: int
+    connection: sa.Connection, blocks: Blocks, plan: Plan, text: bytes, places: Places, limit: int
 ) -> list[Key]:
     order, holds = plan.stretch.order, plan.stretch.holds
-    query = _in_blocks(connection.dialect.name)
+    narrowed: sa.Select[Any] | None = None
     if plan.conditions or _narrow(plan):
-        query = plans.narrowed(connection, query, plan, plan.filters)
+        narrowed = plans.narrowed(connection, in_blocks(connection.dialect.name), plan, plan.filters)
 
-    def held(starts: Iterable[Key]) -> list[Place]:
-        told = {"blocks": bound_keys(connection.dialect.name, sorted(starts))}
-        return [place for place in log.holding(connection, query, told, text) if holds(place)]
+    def held(extents: Collection[Extent]) -> list[Place]:
+        if narrowed is None:
+            found = blocks.holding(connection, extents, text)
+        else:
+            starts = sorted(extent[:2] for extent in extents)
+            told = {"blocks": bound_keys(connection.dialect.name, starts)}
+            found = blocks.log.holding(connection, narrowed, told, text)
+        return [place for place in found if holds(place)]
 
-    blocks = _Ahead(places.in_order(order, *plan.stretch.bounds), order)
-    batch = blocks.take(max(BLOCKS_MIN, limit * 5 // 4))
+    ahead = _Ahead(places.in_order(order, *plan.stretch.bounds), order)
+    batch = ahead.take(max(BLOCKS_MIN, limit * 5 // 4))
     looked_at = len(batch)
-    found = held([*_starts(batch), *places.unread_blocks()])
+    found = held([*_extents(batch), *places.unread_blocks()])
     while batch:
         if len(found) < limit:
             wanted = (limit - len(found)) * looked_at * 5 // (4 * max(len(found), 1))  # at the rate so far
-            batch = blocks.take(max(BLOCKS_MIN, min(wanted, 2 * looked_at, BLOCKS_MAX)))
+            batch = ahead.take(max(BLOCKS_MIN, min(wanted, 2 * looked_at, BLOCKS_MAX)))
         else:
             found.sort(reverse=order == "newest")
-            batch = blocks.take(looked_at // 3 + 1, found[limit - 1][0])
+            batch = ahead.take(looked_at // 3 + 1, found[limit - 1][0])
         if batch:
-            found += held(_starts(batch))
+            found += held(_extents(batch))
             looked_at += len(batch)
     found.sort(reverse=order == "newest")
     return [(account, position) for _, account, position in found[:limit]]
@@ -119,20 +120,8 @@ class _Ahead:
         return taken
 
 
-def _starts(blocks: Iterable[Block]) -> Iterator[Key]:
-    return ((account, start) for _, account, start in blocks)
-
-
-@cache
-def _in_blocks(dialect: str) -> sa.Select[Any]:
-    """The entries of the blocks that begin at `blocks`. PostgreSQL thinks a range to be of many, SQLite is slow with a list."""
-    key = listed_bound(dialect, "blocks")
-    position, start = entries.c.position, key % POSITIONS_MAX
-    if dialect == "postgresql":
-        within = position.in_([start + place for place in range(BLOCK_ENTRIES)])
-    else:
-        within = position.between(start, start + (BLOCK_ENTRIES - 1))
-    return sa.select(*_WHAT).where(entries.c.account == key // POSITIONS_MAX, within)
+def _extents(blocks: Iterable[Block]) -> list[Extent]:
+    return [(account, start, BLOCK_ENTRIES) for _, account, start in blocks]
 
 
 def _place(connection: sa.Connection, key: Key) -> Place:

@@ -26,6 +26,7 @@ from ledger.log.rows import Key
 from ledger.log.schema import accounts, entries
 from projections.plans import Order
 from projections.runner import Projection, Span, metadata
+from projections.text_blocks import Extent
 from projections.text_segment import BLOCK_ENTRIES, LEVEL, Flagged, Packed, Segment, pack
 
 SIZES: Final = (65_536, 16_384, 4_096, 1_024, 256, 64, 16)
@@ -114,10 +115,11 @@ class Places:
         """How many entries no segment has."""
         return sum(end - start for start, end in self.beyond.values())
 
-    def unread_blocks(self) -> Iterator[Key]:
-        """Where blocks begin that no segment has."""
+    def unread_blocks(self) -> Iterator[Extent]:
+        """The blocks that no segment has."""
         for account, (start, end) in self.beyond.items():
-            yield from ((account, position) for position in range(start, end, BLOCK_ENTRIES))
+            for first in range(start, end, BLOCK_ENTRIES):
+                yield account, first, min(BLOCK_ENTRIES, end - first)
 
     def __len__(self) -> int:
         """How many entries there are to be looked at, at most."""

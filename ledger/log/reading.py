@@ -261,22 +261,27 @@ class Reader:
         for memory in (self._strings, self._frames, self._identities, self._arrivals, self._erased):
             if len(memory) > REMEMBERED_MAX:
                 memory.clear()
-        texts: set[int | None] = set()
-        for row in rows:
-            texts.update((row.access_key, row.address, row.agent))
+        # What is missing is looked for one by one: `wanted - memory.keys()` goes through all of the memory.
+        known = self._strings
+        texts = {
+            number
+            for row in rows
+            for number in (row.access_key, row.address, row.agent)
+            if number not in known
+        }
         texts.discard(None)
         # Names that go with a record are blank from then on, maybe since its row was read: that one is not put together.
-        for number, text, kind in _told(connection, strings, texts - self._strings.keys()):
+        for number, text, kind in _told(connection, strings, texts):
             if kind:
-                self._strings[number] = text
-        wanted = {row.frame for row in rows} - self._frames.keys()
+                known[number] = text
+        wanted = {row.frame for row in rows if row.frame not in self._frames}
         for number, document in _told(connection, frames, wanted):
             if document:
                 self._frames[number] = orjson.loads(document)
-        wanted = {row.arrival for row in rows} - self._arrivals.keys()
+        wanted = {row.arrival for row in rows if row.arrival not in self._arrivals}
         for number, arrived, origin in _told(connection, arrivals, wanted):
             self._arrivals[number] = (arrived, Origin.from_bytes(origin) if origin else UNKNOWN)
-        wanted = {row.identity for row in rows} - self._identities.keys()
+        wanted = {row.identity for row in rows if row.identity not in self._identities}
         for number, document, pseudonym in _told(connection, identities, wanted):
             self._identities[number] = (bytes(document), bytes(pseudonym))
         if WHOLE in codings:  # as those are that have no body

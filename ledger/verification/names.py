@@ -82,26 +82,28 @@ class Known:
         for memory in memories:
             if len(memory) > REMEMBERED_MAX:
                 memory.clear()
+        # What is missing is looked for one by one: `wanted - memory.keys()` goes through all of the memory.
         texts = {
             number
             for row in rows
             for number in (row.action, row.access_key, row.address, row.agent, row.error)
+            if number not in self.strings
         }
         columns = (strings.c.id, strings.c.kind, strings.c.text)
-        for number, kind, text in self._rows(columns, texts - self.strings.keys()):
+        for number, kind, text in self._rows(columns, texts):
             self.strings[number] = (kind, text)
         used = {row.frame for row in rows}
-        wanted = used - self.frames.keys()
+        wanted = {number for number in used if number not in self.frames}
         columns = (frames.c.id, frames.c.action, frames.c.document)
         for number, action, raw in self._rows(columns, wanted):
             with suppress(*UNREADABLE):
                 self.frames[number] = Frame(raw, orjson.loads(raw), action)
-        wanted = {row.identity for row in rows} - self.identities.keys()
+        wanted = {row.identity for row in rows if row.identity not in self.identities}
         told_of = (identities.c.id, identities.c.document, identities.c.principal, principals.c.pseudonym)
         joined = identities.join(principals, principals.c.id == identities.c.principal)
         for number, *told in self._rows(told_of, wanted, joined):
             self.identities[number] = Identity(*told)
-        wanted = {row.arrival for row in rows} - self.arrivals.keys()
+        wanted = {row.arrival for row in rows if row.arrival not in self.arrivals}
         columns = (arrivals.c.id, arrivals.c.recorded_at, arrivals.c.origin)
         for number, *told in self._rows(columns, wanted):
             self.arrivals[number] = Arrival(*told)
@@ -122,7 +124,7 @@ class Known:
         """The numbers of resources; those that have none are left out."""
         if len(self._resources) > RESOURCES_MAX:
             self._resources.clear()
-        wanted = {digest(text.encode()) for text in texts - self._resources.keys()}
+        wanted = {digest(text.encode()) for text in texts if text not in self._resources}
         if wanted:
             query = sa.select(strings.c.text, strings.c.id).where(
                 strings.c.kind == StringKind.RESOURCE, among(self._connection, strings.c.digest, wanted)

@@ -277,7 +277,9 @@ class _Walk:
 
     def _begin_chains(self, rows: Sequence[Any]) -> None:
         """Behind a checkpoint: the last entry before it of each principal that is met for the first time."""
-        new = {row.principal for row in rows} - self._last.keys() if self._start else set()
+        if not self._start:
+            return
+        new = {row.principal for row in rows if row.principal not in self._last}
         if not new:
             return
         query = (

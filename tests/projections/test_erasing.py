@@ -13,7 +13,7 @@ from ledger.checkpoint import NoCheckpointKey
 from ledger.erasure import erase
 from ledger.log import EntryDamaged, Log, open_engine
 from ledger.log.checkpoints import Checkpoints
-from projections.activity import Question
+from projections.activity import Activity, Question
 from projections.evidence import chosen_entries, chosen_stretch
 from projections.evidence.heads import Heads
 from projections.export.bucket import FolderBucket
@@ -98,6 +98,22 @@ def test_no_answer_and_no_derived_row_tells_of_it(log: Log) -> None:
     assert told["entry"]["position"] == 10
     assert told["erased"]["by"]["position"] == by
     assert (told["erased"]["operator"], told["erased"]["reason"]) == ("the officer", "case 4711")
+
+
+def test_a_text_finds_no_entry_by_what_it_held_before(log: Log) -> None:
+    """Nor does it make a page be followed by another. Who asks remembers the bodies of the day before."""
+    asked = Activity(log)
+    frequent, held = Question(text="carol", limit=59), Question(text=CANARY)
+    assert asked.page(frequent).next is not None
+    assert [entry.position for entry in asked.page(held).entries] == [40, 10]
+    erased(log, 10)
+    assert [entry.position for entry in asked.page(held).entries] == [40]
+    assert len(asked.page(frequent).entries) == 59
+    assert asked.page(frequent).next is None
+    erased(log, 40)
+    assert asked.page(held).entries == []
+    assert len(asked.page(frequent).entries) == 58
+    assert asked.page(Question(text="")) == asked.page(Question())
 
 
 def test_whoever_reads_on_has_derived_the_same(log: Log) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from ledger.entry import Draft, Entry, Origin
 from ledger.log import Log, open_engine, reading
 from ledger.record import format_time, read_record
-from projections import activity, text_pages, texts
+from projections import activity, text_blocks, text_pages, texts
 from projections.activity import Activity, Question, cursor_of
 from tests.oracles import plain_questions
 
@@ -164,6 +165,32 @@ def test_the_plain_reading_agrees(log: Log, monkeypatch: pytest.MonkeyPatch, way
     for name, value in WAYS[way].items():
         monkeypatch.setattr(text_pages, name, value)
     assert check(log, Activity(log), random.Random(way), 50) > 25
+
+
+@pytest.mark.parametrize("bytes_max", [0, 30_000])
+def test_the_plain_reading_agrees_whatever_is_remembered(
+    log: Log, monkeypatch: pytest.MonkeyPatch, bytes_max: int
+) -> None:
+    monkeypatch.setattr(text_blocks, "READ_BYTES_MAX", bytes_max)
+    assert check(log, Activity(log), random.Random(bytes_max), 30) > 15
+
+
+def test_what_is_remembered_is_not_read_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the end of the log, which fills no block."""
+    answers = Activity(log)
+    first = answers.page(Question(text="maxItems", limit=3))
+    read: list[object] = []
+    monkeypatch.setattr(log, "bodies", lambda *told: read.append(told))
+    assert answers.page(Question(text="maxItems", limit=3)) == first
+    assert not read
+
+
+def test_many_threads_ask_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_blocks, "READ_BYTES_MAX", 100_000)
+    answers = Activity(log)
+    answers.page(Question(text="x"))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda seed: check(log, answers, random.Random(seed), 6), range(8)))
 
 
 def test_the_plain_reading_agrees_while_the_log_grows(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
