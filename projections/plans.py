@@ -6,19 +6,22 @@ on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from ledger.log.rows import Key, among, among_keys_bound
+from ledger.log.rows import Key, among, among_bound, among_keys_bound, bound
 from ledger.log.schema import entries, mentions
 
 PROBE_MAX = 3_000  # rows that are cheaper to fetch and sort than to find on the way through the log
 MERGE_MAX = 40  # numbers whose newest entries are merged, each from its own place in the index
 
 Order = Literal["newest", "oldest"]
+
+_BEYOND = ("beyond_time", "beyond_account", "beyond_position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,11 @@ class Stretch:
             return True
         return place < self.beyond if self.order == "newest" else place > self.beyond
 
-    def conditions(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        """Always a range of time: it is what makes SQLite walk an index by time instead of sorting everything."""
-        c = table.c
-        found = [c.time >= self.since, c.time < self.until]
-        if self.beyond is not None:
-            place = sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in self.beyond))
-            here = sa.tuple_(c.time, c.account, c.position)
-            newest = self.order == "newest"
-            found.append(c.time <= self.beyond[0] if newest else c.time >= self.beyond[0])
-            found.append(here < place if newest else here > place)
-        return found
+    @property
+    def told(self) -> dict[str, int]:
+        """The values of the parameters that a statement names the stretch by."""
+        beyond = {} if self.beyond is None else dict(zip(_BEYOND, self.beyond, strict=True))
+        return {"since": self.since, "until": self.until, **beyond}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +79,26 @@ class Filter:
 
 def keys(connection: sa.Connection, plan: Plan, limit: int) -> list[Key]:
     """The account and position of the first `limit` entries, in order."""
-    order = plan.stretch.order
+    dialect, stretch = connection.dialect.name, plan.stretch
     leader, sparse = _leader(connection, plan.filters)
-    if leader is None or (not sparse and len(leader.numbers) > MERGE_MAX):
-        return _run(connection, _select(connection, plan), order, limit)
-    if sparse:
-        return _run(connection, _select(connection, plan, leader), order, limit)
-    branches = [
-        _ordered(_select(connection, plan, leader, number), order, limit) for number in sorted(leader.numbers)
-    ]
-    if len(branches) == 1:
-        return [(row.account, row.position) for row in connection.execute(branches[0])]
-    merged: Any = sa.union_all(*(sa.select(branch.subquery()) for branch in branches)).subquery()
-    every = sa.select(merged.c.time, merged.c.account, merged.c.position).distinct()
-    return _run(connection, every, order, limit, of=merged)
+    if leader is not None and not sparse and len(leader.numbers) > MERGE_MAX:
+        leader = None
+    others = [one for one in plan.filters if one is not leader]
+    column, branches = None, None
+    told: dict[str, Any] = {**stretch.told, "limit": limit}
+    if leader is not None:
+        column = leader.column
+        if sparse:
+            told["numbers"] = bound(dialect, leader.numbers)
+        else:
+            branches = len(leader.numbers)
+            told |= {_number(place): number for place, number in enumerate(sorted(leader.numbers))}
+    way = _Way(dialect, stretch.order, stretch.beyond is not None, column, branches)
+    if others or plan.conditions:
+        query = _first(way, lambda query: narrowed(connection, query, others, plan.conditions))
+    else:
+        query = _first_of_all(way)
+    return [(account, position) for _, account, position in connection.execute(query, told)]
 
 
 def at(connection: sa.Connection, plan: Plan, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -103,7 +106,7 @@ def at(connection: sa.Connection, plan: Plan, *columns: sa.ColumnElement[Any]) -
     and at whatever time.
     """
     these = among_keys_bound(connection.dialect.name, entries.c.account, entries.c.position, "keys")
-    return narrowed(connection, sa.select(*columns).where(these), plan, plan.filters)
+    return narrowed(connection, sa.select(*columns).where(these), plan.filters, plan.conditions)
 
 
 def _leader(connection: sa.Connection, filters: list[Filter]) -> tuple[Filter | None, bool]:
@@ -114,11 +117,9 @@ def _leader(connection: sa.Connection, filters: list[Filter]) -> tuple[Filter | 
         return filters[0], False
     fewest: tuple[int, int] | None = None
     for index, one in enumerate(filters):
-        table = one.column.table
-        few = (
-            sa.select(sa.literal(1)).select_from(table).where(one.condition(connection)).limit(PROBE_MAX + 1)
-        )
-        count = connection.execute(sa.select(sa.func.count()).select_from(few.subquery())).scalar_one()
+        dialect = connection.dialect.name
+        told = {"numbers": bound(dialect, one.numbers), "most": PROBE_MAX + 1}
+        count = connection.execute(_count(dialect, one.column), told).scalar_one()
         if fewest is None or count < fewest[0]:
             fewest = (count, index)
     assert fewest is not None
@@ -128,32 +129,86 @@ def _leader(connection: sa.Connection, filters: list[Filter]) -> tuple[Filter | 
     return leader, fewest[0] <= PROBE_MAX
 
 
-def _select(
-    connection: sa.Connection, plan: Plan, leader: Filter | None = None, number: int | None = None
-) -> sa.Select[Any]:
-    """Time, account and position of what is asked for, led by one filter, or by one number of it."""
+@cache
+def _count(dialect: str, column: sa.ColumnElement[int]) -> sa.Select[int]:
+    """How many rows have one of the `numbers`, as far as `most`."""
+    one = sa.select(sa.literal(1)).select_from(column.table).where(among_bound(dialect, column, "numbers"))
+    return sa.select(sa.func.count()).select_from(one.limit(sa.bindparam("most")).subquery())
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Through which index, led by the `numbers` of its column together, or each by itself in so many branches."""
+
+    dialect: str
+    order: Order
+    beyond: bool
+    column: sa.ColumnElement[int] | None = None
+    branches: int | None = None
+
+
+_Narrow = Callable[[sa.Select[Any]], sa.Select[Any]]
+
+
+def _first(way: _Way, narrow: _Narrow | None = None) -> sa.Select[Any]:
+    """Time, account and position of the first entries, with the stretch, the numbers and the `limit` as parameters."""
+    if way.branches is None:
+        led = None if way.column is None else among_bound(way.dialect, way.column, "numbers")
+        return _ordered(_led(way, led, narrow), way.order)
+    assert way.column is not None
+    branches = [
+        _ordered(_led(way, way.column == sa.bindparam(_number(place)), narrow), way.order)
+        for place in range(way.branches)
+    ]
+    if len(branches) == 1:
+        return branches[0]
+    merged: Any = sa.union_all(*(sa.select(branch.subquery()) for branch in branches)).subquery()
+    return _ordered(sa.select(*list(merged.c)[:3]).distinct(), way.order)
+
+
+_first_of_all = cache(_first)
+"""Of one filter alone: to put the statement together takes longer than to run it."""
+
+
+def _led(way: _Way, led: sa.ColumnElement[bool] | None, narrow: _Narrow | None) -> sa.Select[Any]:
     e, m = entries.c, mentions.c
-    others = [one for one in plan.filters if one is not leader]
-    if leader is not None and leader.column is m.resource:
-        query = sa.select(m.time, m.account, m.position).where(*plan.stretch.conditions(mentions))
-        if others or plan.conditions:
-            query = query.join(
-                entries, sa.and_(e.account == m.account, e.position == m.position, e.time == m.time)
-            )
-        if number is None and len(leader.numbers) > 1:
-            query = query.distinct()
-    else:
-        query = sa.select(e.time, e.account, e.position).where(*plan.stretch.conditions(entries))
-    if leader is not None:
-        led = leader.condition(connection) if number is None else leader.column == number
+    table = mentions if way.column is m.resource else entries
+    query = sa.select(table.c.time, table.c.account, table.c.position).where(*_in_stretch(way, table))
+    if led is not None:
         query = query.where(led)
-    return narrowed(connection, query, plan, others)
+    if table is mentions and narrow is not None:
+        query = query.join(
+            entries, sa.and_(e.account == m.account, e.position == m.position, e.time == m.time)
+        )
+    if table is mentions and way.branches is None:
+        query = query.distinct()
+    return query if narrow is None else narrow(query)
+
+
+def _in_stretch(way: _Way, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    """Always a range of time: it is what makes SQLite walk an index by time instead of sorting everything."""
+    c = table.c
+    found = [c.time >= sa.bindparam("since"), c.time < sa.bindparam("until")]
+    if way.beyond:
+        beyond = [sa.bindparam(name, type_=sa.BigInteger) for name in _BEYOND]
+        here, there = sa.tuple_(c.time, c.account, c.position), sa.tuple_(*beyond)
+        newest = way.order == "newest"
+        found.append(c.time <= beyond[0] if newest else c.time >= beyond[0])
+        found.append(here < there if newest else here > there)
+    return found
+
+
+def _number(place: int) -> str:
+    return f"number_{place}"
 
 
 def narrowed(
-    connection: sa.Connection, query: sa.Select[Any], plan: Plan, filters: Iterable[Filter]
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    filters: Iterable[Filter],
+    conditions: Iterable[sa.ColumnElement[bool]],
 ) -> sa.Select[Any]:
-    """What of a query the filters and the plan's conditions let through."""
+    """What of a query the filters and conditions of a plan let through."""
     e, m = entries.c, mentions.c
     for one in filters:
         if one.column is m.resource:
@@ -167,24 +222,11 @@ def narrowed(
         else:
             # `+ 0` keeps the planner from leading with an index of its own choice
             query = query.where(among(connection, one.column + 0, one.numbers))
-    return query.where(*plan.conditions)
+    return query.where(*conditions)
 
 
-def _ordered(
-    query: sa.Select[Any], order: Order, limit: int, of: sa.FromClause | None = None
-) -> sa.Select[Any]:
-    columns = list((of.c if of is not None else query.selected_columns)[:3])
+def _ordered(query: sa.Select[Any], order: Order) -> sa.Select[Any]:
+    columns = list(query.selected_columns)
     if order == "newest":
         columns = [column.desc() for column in columns]
-    return query.order_by(*columns).limit(limit)
-
-
-def _run(
-    connection: sa.Connection,
-    query: sa.Select[Any],
-    order: Order,
-    limit: int,
-    of: sa.FromClause | None = None,
-) -> list[tuple[int, int]]:
-    rows = connection.execute(_ordered(query, order, limit, of))
-    return [(row.account, row.position) for row in rows]
+    return query.order_by(*columns).limit(sa.bindparam("limit"))

@@ -68,7 +68,8 @@ def _by_place(
     order, holds = plan.stretch.order, plan.stretch.holds
     narrowed: sa.Select[Any] | None = None
     if plan.conditions or _narrow(plan):
-        narrowed = plans.narrowed(connection, in_blocks(connection.dialect.name), plan, plan.filters)
+        query = in_blocks(connection.dialect.name)
+        narrowed = plans.narrowed(connection, query, plan.filters, plan.conditions)
 
     def held(extents: Collection[Extent]) -> list[Place]:
         if narrowed is None:
