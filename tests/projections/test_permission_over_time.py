@@ -402,6 +402,33 @@ def test_an_id_that_is_told_once_more_takes_nothing_of_what_was() -> None:
         assert seconds_of(told, begin, end) == told_by_seconds(asked, "s3:GetObject", BUCKET, begin, end)
 
 
+def test_a_role_that_is_known_by_name_alone_once_more_is_another() -> None:
+    """It was used before any record told of it, was told of and deleted, and is used again: its creation is missing."""
+    trusting = {"roleName": "deploy", "policyDocument": trust(ACCOUNT)}
+    records = [
+        call("UpdateAssumeRolePolicy", trusting, at=NOON),
+        create_role(at=NOON + 2),
+        call("DeleteRole", {"roleName": "deploy"}, at=NOON + 3),
+        call("UpdateAssumeRolePolicy", trusting, at=NOON + 5),
+    ]
+    begin, end = NOON - 1, NOON + SECONDS
+    with ledger(records) as asked:
+        told = asked.permissions.who_can(
+            "s3:GetObject", BUCKET, since=begin, until=end, context={}, account=ACCOUNT
+        )
+        assert seconds_of(told, begin, end) == told_by_seconds(asked, "s3:GetObject", BUCKET, begin, end)
+    intervals = [
+        (one["from"], one["to"])
+        for row in told["principals"]
+        if row["kind"] == "role"
+        for one in row["intervals"]
+    ]
+    assert intervals == [
+        (format_time(NOON), format_time(NOON + 2)),
+        (format_time(NOON + 5), format_time(end)),
+    ]
+
+
 def test_strangers_whom_a_trust_policy_lets_in_are_named() -> None:
     records = [
         create_role(at=NOON),

@@ -107,6 +107,7 @@ class Candidates:
             if isinstance(subject.find, Held):
                 subject.find.unique_id = after.id
                 self._held[account_id, (kind, after.id)] = subject
+                del self._held[account_id, (kind, unique_id)]  # whoever is met under it again is another
 
     def _subject(self, account_id: str, ref: Ref) -> Subject:
         found = self._held.get((account_id, ref))
