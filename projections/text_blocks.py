@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -20,11 +19,12 @@ from ledger.log.schema import entries
 from projections.text_segment import BLOCK_ENTRIES
 
 READ_BYTES_MAX: Final = 64 << 20  # of bodies that are remembered: some 90,000 entries
+AT_ONCE_MAX: Final = 256  # blocks: who looks at more, looks for what is rare, and nobody comes that way again
 _ENTRY_BYTES: Final = 250  # of memory, beside the body
-_BETWEEN: Final = b"\n"  # stands in no body: JSON writes it as two signs
 
 Place = tuple[int, int, int]  # time, account, position
 Extent = tuple[int, int, int]  # account, first position, how many entries: a block, or the end of a log
+Read = list[tuple[Place, bytes]]  # the entries of an extent, and their bodies in lower case
 
 LOOKED_AT: Final = (
     entries.c.time,
@@ -35,40 +35,37 @@ LOOKED_AT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The entries of an extent, and their bodies in lower case."""
-
-    places: tuple[Place, ...]
-    bodies: bytes
-
-    def holding(self, text: bytes) -> Iterator[Place]:
-        """Those whose body holds a text."""
-        for place, body in zip(self.places, self.bodies.split(_BETWEEN), strict=True):
-            if text in body:
-                yield place
-
-    @property
-    def bytes(self) -> int:
-        """Of memory, about."""
-        return len(self.bodies) + _ENTRY_BYTES * len(self.places)
-
-
 class Blocks:
     """The blocks of one ledger. What is in an extent never changes, but that it may be erased: see `forget`."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self._read: OrderedDict[Extent, _Read] = OrderedDict()
+        self._read: OrderedDict[Extent, Read] = OrderedDict()
         self._bytes = 0
         self._turn = threading.Lock()
 
-    def holding(self, connection: sa.Connection, wanted: Collection[Extent], text: bytes) -> list[Place]:
-        """The entries that hold a text, given as JSON writes it and in lower case; one may have been erased since."""
+    def holding(
+        self,
+        connection: sa.Connection,
+        wanted: Collection[Extent],
+        text: bytes,
+        narrowed: sa.Select[Any] | None = None,
+    ) -> list[Place]:
+        """The entries that hold a text, given as JSON writes it and in lower case; one may have been erased since.
+
+        `narrowed` is `in_blocks` with conditions: only what it lets through is read, and nothing is remembered.
+        """
+        if narrowed is not None:
+            return self._look(connection, narrowed, wanted, text)
         read = self._remembered(wanted)
-        if len(read) < len(wanted):
-            read |= self._load(connection, set(wanted) - read.keys())
-        return [place for one in read.values() if text in one.bodies for place in one.holding(text)]
+        missing = set(wanted) - read.keys()
+        found: list[Place] = []
+        if len(missing) > AT_ONCE_MAX:
+            found += self._look(connection, in_blocks(connection.dialect.name), missing, text)
+        elif missing:
+            read |= self._load(connection, missing)
+        found += [place for one in read.values() for place, body in one if text in body]
+        return found
 
     def forget(self) -> None:
         """All bodies: some entry was erased whose body may be remembered."""
@@ -76,31 +73,42 @@ class Blocks:
             self._read.clear()
             self._bytes = 0
 
-    def _remembered(self, wanted: Collection[Extent]) -> dict[Extent, _Read]:
+    def _remembered(self, wanted: Collection[Extent]) -> dict[Extent, Read]:
         with self._turn:
             found = {extent: self._read[extent] for extent in wanted if extent in self._read}
             for extent in found:
                 self._read.move_to_end(extent)
         return found
 
-    def _load(self, connection: sa.Connection, wanted: Collection[Extent]) -> dict[Extent, _Read]:
-        dialect = connection.dialect.name
-        told = {"blocks": bound_keys(dialect, sorted(extent[:2] for extent in wanted))}
-        found: defaultdict[Key, list[tuple[Place, bytes]]] = defaultdict(list)
-        for time, account, position, body in self.log.bodies(connection, in_blocks(dialect), told):
-            found[account, position - position % BLOCK_ENTRIES].append(((time, account, position), body))
-        loaded = {}
-        for (account, start), block in found.items():
-            places, bodies = zip(*block, strict=True)
-            loaded[account, start, len(block)] = _Read(places, _BETWEEN.join(bodies).lower())
+    def _look(
+        self, connection: sa.Connection, query: sa.Select[Any], wanted: Collection[Extent], text: bytes
+    ) -> list[Place]:
+        return self.log.holding(connection, query, {"blocks": _keys(connection, wanted)}, text)
+
+    def _load(self, connection: sa.Connection, wanted: Collection[Extent]) -> dict[Extent, Read]:
+        query, told = in_blocks(connection.dialect.name), {"blocks": _keys(connection, wanted)}
+        blocks: defaultdict[Key, Read] = defaultdict(list)
+        for time, account, position, body in self.log.bodies(connection, query, told):
+            start = account, position - position % BLOCK_ENTRIES
+            blocks[start].append(((time, account, position), body.lower()))
+        loaded = {(*start, len(one)): one for start, one in blocks.items()}
         with self._turn:
             for extent, one in loaded.items():
                 if extent not in self._read:
                     self._read[extent] = one
-                    self._bytes += one.bytes
+                    self._bytes += _bytes(one)
             while self._bytes > READ_BYTES_MAX:
-                self._bytes -= self._read.popitem(last=False)[1].bytes
+                self._bytes -= _bytes(self._read.popitem(last=False)[1])
         return loaded
+
+
+def _bytes(read: Read) -> int:
+    """Of memory, about."""
+    return sum(len(body) + _ENTRY_BYTES for _, body in read)
+
+
+def _keys(connection: sa.Connection, extents: Iterable[Extent]) -> str:
+    return bound_keys(connection.dialect.name, sorted(extent[:2] for extent in extents))
 
 
 @cache

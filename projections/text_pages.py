@@ -72,12 +72,7 @@ def _by_place(
         narrowed = plans.narrowed(connection, query, plan.filters, plan.conditions)
 
     def held(extents: Collection[Extent]) -> list[Place]:
-        if narrowed is None:
-            found = blocks.holding(connection, extents, text)
-        else:
-            starts = sorted(extent[:2] for extent in extents)
-            told = {"blocks": bound_keys(connection.dialect.name, starts)}
-            found = blocks.log.holding(connection, narrowed, told, text)
+        found = blocks.holding(connection, extents, text, narrowed)
         return [place for place in found if holds(place)]
 
     ahead = _Ahead(places.in_order(order, *plan.stretch.bounds), order)

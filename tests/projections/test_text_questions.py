@@ -167,12 +167,13 @@ def test_the_plain_reading_agrees(log: Log, monkeypatch: pytest.MonkeyPatch, way
     assert check(log, Activity(log), random.Random(way), 50) > 25
 
 
-@pytest.mark.parametrize("bytes_max", [0, 30_000])
+@pytest.mark.parametrize(("bytes_max", "at_once"), [(0, 256), (30_000, 256), (2**26, 0), (2**26, 50)])
 def test_the_plain_reading_agrees_whatever_is_remembered(
-    log: Log, monkeypatch: pytest.MonkeyPatch, bytes_max: int
+    log: Log, monkeypatch: pytest.MonkeyPatch, bytes_max: int, at_once: int
 ) -> None:
     monkeypatch.setattr(text_blocks, "READ_BYTES_MAX", bytes_max)
-    assert check(log, Activity(log), random.Random(bytes_max), 30) > 15
+    monkeypatch.setattr(text_blocks, "AT_ONCE_MAX", at_once)
+    assert check(log, Activity(log), random.Random(bytes_max + at_once), 30) > 15
 
 
 def test_what_is_remembered_is_not_read_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
