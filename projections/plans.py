@@ -115,9 +115,9 @@ def _leader(connection: sa.Connection, filters: list[Filter]) -> tuple[Filter | 
         return None, False
     if len(filters) == 1 and len(filters[0].numbers) == 1 and filters[0].column is not entries.c.account:
         return filters[0], False
+    dialect = connection.dialect.name
     fewest: tuple[int, int] | None = None
     for index, one in enumerate(filters):
-        dialect = connection.dialect.name
         told = {"numbers": bound(dialect, one.numbers), "most": PROBE_MAX + 1}
         count = connection.execute(_count(dialect, one.column), told).scalar_one()
         if fewest is None or count < fewest[0]:
@@ -163,7 +163,7 @@ def _first(way: _Way, narrow: _Narrow | None = None) -> sa.Select[Any]:
     if len(branches) == 1:
         return branches[0]
     merged: Any = sa.union_all(*(sa.select(branch.subquery()) for branch in branches)).subquery()
-    return _ordered(sa.select(*list(merged.c)[:3]).distinct(), way.order)
+    return _ordered(sa.select(*merged.c).distinct(), way.order)
 
 
 _first_of_all = cache(_first)
