@@ -5,8 +5,7 @@ Nearly every question by text looks at the newest entries first, and so finds th
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Final
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from ledger.log import Log
 from ledger.log.rows import POSITIONS_MAX, Key, bound_keys, listed_bound
 from ledger.log.schema import entries
+from projections.recent import Recent
 from projections.text_segment import BLOCK_ENTRIES
 
 READ_BYTES_MAX: Final = 64 << 20  # of bodies that are remembered: some 90,000 entries
@@ -40,9 +40,7 @@ class Blocks:
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self._read: OrderedDict[Extent, Read] = OrderedDict()
-        self._bytes = 0
-        self._turn = threading.Lock()
+        self._read: Recent[Extent, Read] = Recent(READ_BYTES_MAX, _bytes)
 
     def holding(
         self,
@@ -57,7 +55,7 @@ class Blocks:
         """
         if narrowed is not None:
             return self._look(connection, narrowed, wanted, text)
-        read = self._remembered(wanted)
+        read = self._read.among(wanted)
         missing = set(wanted) - read.keys()
         found: list[Place] = []
         if len(missing) > AT_ONCE_MAX:
@@ -69,16 +67,7 @@ class Blocks:
 
     def forget(self) -> None:
         """All bodies: some entry was erased whose body may be remembered."""
-        with self._turn:
-            self._read.clear()
-            self._bytes = 0
-
-    def _remembered(self, wanted: Collection[Extent]) -> dict[Extent, Read]:
-        with self._turn:
-            found = {extent: self._read[extent] for extent in wanted if extent in self._read}
-            for extent in found:
-                self._read.move_to_end(extent)
-        return found
+        self._read.forget()
 
     def _look(
         self, connection: sa.Connection, query: sa.Select[Any], wanted: Collection[Extent], text: bytes
@@ -92,13 +81,7 @@ class Blocks:
             start = account, position - position % BLOCK_ENTRIES
             blocks[start].append(((time, account, position), body.lower()))
         loaded = {(*start, len(one)): one for start, one in blocks.items()}
-        with self._turn:
-            for extent, one in loaded.items():
-                if extent not in self._read:
-                    self._read[extent] = one
-                    self._bytes += _bytes(one)
-            while self._bytes > READ_BYTES_MAX:
-                self._bytes -= _bytes(self._read.popitem(last=False)[1])
+        self._read.keep(loaded)
         return loaded
 
 

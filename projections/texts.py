@@ -9,10 +9,8 @@ segments stay. Small ones give way to a larger one when they are as many as fill
 from __future__ import annotations
 
 import heapq
-import threading
 from array import array
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +23,7 @@ from ledger.log import Log
 from ledger.log.rows import Key
 from ledger.log.schema import accounts, entries
 from projections.plans import Order
+from projections.recent import Recent
 from projections.runner import Projection, Span, metadata
 from projections.text_blocks import Extent
 from projections.text_segment import BLOCK_ENTRIES, LEVEL, Flagged, Packed, Segment, pack
@@ -153,9 +152,7 @@ class Texts:
     """The segments of one ledger, remembered as they are used; they never change."""
 
     def __init__(self) -> None:
-        self._opened: OrderedDict[tuple[int, int, int], _Opened] = OrderedDict()
-        self._bytes = 0
-        self._turn = threading.Lock()
+        self._opened: Recent[tuple[int, int, int], _Opened] = Recent(OPENED_BYTES_MAX, lambda one: one.bytes)
 
     def places(self, connection: sa.Connection, text: bytes, account: int | None = None) -> Places:
         """Where a text may stand, given as JSON writes it and in lower case; of one account, or of all."""
@@ -172,19 +169,13 @@ class Texts:
         for number, head, start, size in connection.execute(query).all():
             end = 0 if start is None else start + size
             if size is not None:
-                opened = self._open(connection, (number, start, size))
+                key = (number, start, size)
+                opened = self._opened.get(key) or self._open(connection, key)
                 found.setdefault(number, []).append(_Asked(opened, text))
             beyond[number] = end, head
         return Places(found, {number: rest for number, rest in beyond.items() if rest[0] < rest[1]})
 
     def _open(self, connection: sa.Connection, key: tuple[int, int, int]) -> _Opened:
-        with self._turn:
-            known = self._opened.get(key)
-            if known is not None:
-                self._opened.move_to_end(key)
-        return known or self._load(connection, key)
-
-    def _load(self, connection: sa.Connection, key: tuple[int, int, int]) -> _Opened:
         account, start, size = key
         s = segments.c
         query = sa.select(segments).where(s.account == account, s.start == start, s.size == size)
@@ -194,12 +185,7 @@ class Texts:
         packed = Packed(bytes(row.words), bytes(row.postings), bytes(row.marks))
         blocks = size // BLOCK_ENTRIES
         one = _Opened(account, start, _Times.unpack(row.times, blocks), Segment(packed, blocks))
-        with self._turn:
-            if key not in self._opened:
-                self._opened[key] = one
-                self._bytes += one.bytes
-            while self._bytes > OPENED_BYTES_MAX and len(self._opened) > 1:
-                self._bytes -= self._opened.popitem(last=False)[1].bytes
+        self._opened.keep({key: one})
         return one
 
 

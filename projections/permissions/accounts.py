@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,6 +16,7 @@ from ledger.iam import FOLDED_ACTIONS
 from ledger.log import Log
 from ledger.log.schema import accounts
 from projections.history import account_number, documents_at, entities, entity_ids, versions
+from projections.recent import Recent
 
 WHOLE_KEPT_MAX = 4  # accounts; one of 5,000 entities takes some tens of megabytes
 
@@ -44,8 +43,7 @@ class PastAccounts:
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self._whole: OrderedDict[tuple[str, int, int], Account] = OrderedDict()
-        self._turn = threading.Lock()
+        self._whole: Recent[tuple[str, int, int], Account] = Recent(WHOLE_KEPT_MAX)
 
     def known(self) -> frozenset[str]:
         """The accounts whose logs are here."""
@@ -72,10 +70,9 @@ class PastAccounts:
             number = account_number(connection, account_id)
             head = connection.execute(sa.select(accounts.c.size).where(accounts.c.id == number)).scalar() or 0
             key = (account_id, at, head)
-            with self._turn:
-                if key in self._whole:
-                    self._whole.move_to_end(key)
-                    return self._whole[key]
+            known = self._whole.get(key)
+            if known is not None:
+                return known
             found = Account.from_documents(
                 account_id,
                 (
@@ -83,10 +80,7 @@ class PastAccounts:
                     for kind, unique_id, document in documents_at(connection, number, at)
                 ),
             )
-        with self._turn:
-            self._whole[key] = found
-            while len(self._whole) > WHOLE_KEPT_MAX:
-                self._whole.popitem(last=False)
+        self._whole.keep({key: found})
         return found
 
     def about(self, account_id: str, named: Iterable[Named], moment: Moment) -> Account:
