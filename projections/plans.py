@@ -73,9 +73,6 @@ class Filter:
     column: sa.ColumnElement[int]
     numbers: set[int]
 
-    def condition(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
-        return among(connection, self.column, self.numbers)
-
 
 def keys(connection: sa.Connection, plan: Plan, limit: int) -> list[Key]:
     """The account and position of the first `limit` entries, in order."""
@@ -213,7 +210,7 @@ def narrowed(
     for one in filters:
         if one.column is m.resource:
             of_resource = sa.select(sa.literal(1)).where(
-                one.condition(connection),
+                among(connection, one.column, one.numbers),
                 m.time == e.time,
                 m.account == e.account,
                 m.position == e.position,

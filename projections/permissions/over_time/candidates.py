@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from ledger.account.account import MADE_ID, Account
 from ledger.account.entities import Kind, Ref, Role, User
@@ -43,7 +42,7 @@ class Candidates:
         self._role_arn = role_arn
 
     def __iter__(self) -> Iterator[Subject]:
-        return chain(self._others, dict.fromkeys(self._held.values()))
+        return iter([*self._others, *self._held.values()])
 
     def take(self, account: Account) -> None:
         """Everyone whom an account has to begin with."""
