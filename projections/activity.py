@@ -177,7 +177,10 @@ class Activity:
         if question.resource is not None:
             filters.append(Filter(mentions.c.resource, vocabulary.resources(connection, question.resource)))
         if question.source_ip is not None:
-            filters.append(Filter(e.address, words.addresses(question.source_ip)))
+            addresses = words.addresses(question.source_ip)
+            if not addresses:  # logs hold what is no address, too
+                vocabulary.check_address(question.source_ip)
+            filters.append(Filter(e.address, addresses))
         if question.user_agent is not None:
             filters.append(Filter(e.agent, words.agents(question.user_agent)))
         if question.error is not None:

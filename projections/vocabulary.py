@@ -17,6 +17,7 @@ from ledger.record import is_denial
 
 REMEMBERED = (Kind.ACTION, Kind.ERROR, Kind.ADDRESS, Kind.AGENT)
 WILD = re.compile(r"[*?]")
+NUMBERS = re.compile(r"[\d.]+|[^*?/]*:[^*?/]*", re.ASCII)  # no service is called so
 
 
 class BadFilter(ValueError):
@@ -95,6 +96,15 @@ class Vocabulary:
 
     def _matching(self, kind: Kind, match: Callable[[str], bool]) -> set[int]:
         return {number for number, text in list(self._texts[kind].items()) if match(text)}
+
+
+def check_address(address: str) -> None:
+    """Raises BadFilter where it can only be meant to be an address, and is none."""
+    if NUMBERS.fullmatch(address):
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise BadFilter("source-ip", str(error)) from error
 
 
 def keys(connection: sa.Connection, access_key_id: str) -> set[int]:

@@ -165,6 +165,23 @@ def test_a_cursor_that_is_none_is_refused(ledger: tuple[Activity, list[Entry]], 
         ledger[0].page(Question(after=cursor))
 
 
+@pytest.mark.parametrize("address", ["300.1.1.1", "192.0.2", "192.0.2.1.7", "2001:db8::g1::", "1::2::3", "7"])
+def test_an_address_that_is_none_is_refused(ledger: tuple[Activity, list[Entry]], address: str) -> None:
+    with pytest.raises(BadFilter, match="source-ip"):
+        ledger[0].page(Question(source_ip=address))
+
+
+def test_what_stands_in_a_log_as_an_address_is_found_whatever_it_is(
+    ledger: tuple[Activity, list[Entry]],
+) -> None:
+    answers, _ = ledger
+    strange = record(random.Random(11), 99_998) | {"sourceIPAddress": "300.1.1.1"}
+    answers.log.append([Draft.of(read_record(strange))])
+    (found,) = answers.page(Question(source_ip="300.1.1.1")).entries
+    assert found.document["sourceIPAddress"] == "300.1.1.1"
+    assert answers.page(Question(source_ip="198.51.100.77")).entries == []
+
+
 @pytest.mark.parametrize("network", ["192.0.2.0/33", "1.2.3/8", "::/200", "x/8"])
 def test_a_network_that_is_none_is_refused(ledger: tuple[Activity, list[Entry]], network: str) -> None:
     with pytest.raises(BadFilter, match="source-ip"):
